@@ -1,0 +1,1 @@
+"""execore: an order execution core."""

@@ -1,0 +1,1 @@
+"""Values that everybody may import: ids, money, instruments, orders, requests, reports, events, errors."""

@@ -1,0 +1,245 @@
+"""Facts, past tense. State is a fold of these and of nothing else; the journal holds them for ever.
+
+Their field names and meanings are the journal's schema (``SCHEMA_VERSION``): a change of either needs a new
+version and an upcaster. Events are made by the core alone, from inputs that were checked.
+"""
+
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from execore.model.instruments import Instrument
+from execore.model.money import ZERO
+from execore.model.orders import OrderRequest
+from execore.model.reports import VenueReport
+from execore.model.vocabulary import CostMethod, Side
+
+SCHEMA_VERSION: Final = 1
+
+
+class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_field="type"):
+    """The root of all events; the tag in ``type`` names the kind."""
+
+
+class OrderEvent(Event, frozen=True, gc=False, omit_defaults=True):
+    """An event of one order."""
+
+    client_order_id: str
+
+
+class BookOpened(Event, frozen=True, gc=False, omit_defaults=True, tag="book_opened"):
+    """A book began: whose it is, and how it counts. Always the first event of its stream."""
+
+    book: str
+    drop_copy: bool = False
+    cost_method: CostMethod = CostMethod.AVERAGE
+
+
+class InstrumentDefined(Event, frozen=True, gc=False, omit_defaults=True, tag="instrument_defined"):
+    """From here on, this is what the symbol means."""
+
+    instrument: Instrument
+
+
+class CashTransferred(Event, frozen=True, gc=False, omit_defaults=True, tag="cash_transferred"):
+    """Cash entered (positive) or left (negative) the book."""
+
+    transfer_id: str
+    currency: str
+    amount: Decimal
+
+
+class OrderCreated(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_created"):
+    """We decided to trade: the order exists here, unsent."""
+
+    order: OrderRequest
+
+
+class OrderAdopted(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_adopted"):
+    """An order we did not create, known from the venue's reports.
+
+    Attributes:
+        external: it does not belong to what this book was told of (never set in a drop copy with terms).
+        inferred: only executions speak of it, so its quantity is what they filled.
+    """
+
+    order: OrderRequest
+    venue_order_id: str
+    external: bool = True
+    inferred: bool = False
+
+
+class OrderHeld(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_held"):
+    """Risk paused the order: it stays unsent until somebody decides."""
+
+    reason: str = ""
+    rule: str = ""
+
+
+class OrderDenied(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_denied"):
+    """Our own risk refused the order. It was never sent."""
+
+    reason: str = ""
+    rule: str = ""
+
+
+class OrderSubmitted(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_submitted"):
+    """Risk allowed the order (``rule`` says which gate) and it is about to be sent."""
+
+    rule: str = ""
+
+
+class OrderOutcomeUnknown(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_outcome_unknown"):
+    """Sent, or about to be, and nobody knows what became of it."""
+
+    reason: str = ""
+
+
+class OrderFailed(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_failed"):
+    """Certainly never sent, or proven absent at the venue."""
+
+    reason: str = ""
+
+
+class OrderAcknowledged(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_acknowledged"):
+    """The venue knows the order. ``owned`` ends its being external."""
+
+    venue_order_id: str = ""
+    owned: bool = False
+
+
+class FillBooked(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="fill_booked"):
+    """An execution, booked into the order ledger and the position ledger in one step.
+
+    Attributes:
+        execution_id, execution_scope: the venue's identity of the execution; unique for ever together.
+        fee: in ``fee_currency``; positive was paid, negative received.
+        late: it came after the order was over, which was said and alerted.
+        disputed: its side or symbol is not the order's; booked as the venue said, and alerted.
+    """
+
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    execution_id: str
+    execution_scope: str = ""
+    venue_order_id: str = ""
+    fee: Decimal = ZERO
+    fee_currency: str = ""
+    late: bool = False
+    disputed: bool = False
+
+
+class CancelRequested(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="cancel_requested"):
+    """We asked for a cancel and are about to send it."""
+
+    request_id: str
+
+
+class CancelRejected(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="cancel_rejected"):
+    """The cancel request came to nothing; the order is as it was."""
+
+    request_id: str
+    reason: str = ""
+
+
+class OrderCancelled(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_cancelled"):
+    """Nothing of the order rests any more; what was filled stays filled."""
+
+    reason: str = ""
+    venue_order_id: str = ""
+
+
+class AmendRequested(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="amend_requested"):
+    """We asked for new terms and are about to send the request."""
+
+    request_id: str
+    quantity: Decimal
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+
+
+class AmendRejected(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="amend_rejected"):
+    """The amend request came to nothing; the order is as it was."""
+
+    request_id: str
+    reason: str = ""
+
+
+class OrderAmended(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_amended"):
+    """The terms now in force. ``reopened`` when the venue says that a finished order rests after all."""
+
+    quantity: Decimal
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    request_id: str = ""
+    venue_order_id: str = ""
+    reason: str = ""
+    reopened: bool = False
+
+
+class RequestUnanswered(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="request_unanswered"):
+    """A cancel or an amend was sent, or about to be, and nobody knows what became of it."""
+
+    request_id: str
+    reason: str = ""
+
+
+class OrderRejected(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_rejected"):
+    """The venue refused the order."""
+
+    reason: str = ""
+    venue_order_id: str = ""
+
+
+class OrderExpired(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_expired"):
+    """The order ended by its time in force."""
+
+    venue_order_id: str = ""
+
+
+class OrderClosed(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_closed"):
+    """Finished and settled: no request pending, and the venue's window for late reports is over."""
+
+
+class ReportParked(Event, frozen=True, gc=False, omit_defaults=True, tag="report_parked"):
+    """A report that could not be applied, kept whole as an open break. It was alerted.
+
+    Attributes:
+        code: why, as a stable word.
+        client_order_id: the order it contradicts, if it names one we know.
+    """
+
+    code: str
+    reason: str
+    report: VenueReport
+    client_order_id: str = ""
+
+
+AnyEvent = (
+    BookOpened
+    | InstrumentDefined
+    | CashTransferred
+    | OrderCreated
+    | OrderAdopted
+    | OrderHeld
+    | OrderDenied
+    | OrderSubmitted
+    | OrderOutcomeUnknown
+    | OrderFailed
+    | OrderAcknowledged
+    | FillBooked
+    | CancelRequested
+    | CancelRejected
+    | OrderCancelled
+    | AmendRequested
+    | AmendRejected
+    | OrderAmended
+    | RequestUnanswered
+    | OrderRejected
+    | OrderExpired
+    | OrderClosed
+    | ReportParked
+)

@@ -1,0 +1,140 @@
+"""Exact numbers: what may enter, how it is computed with, and how it is written.
+
+Prices, quantities and money are ``decimal.Decimal``; no float gets past ``to_decimal``. The core computes
+inside ``EXACT``, a context that traps every inexact result, so an addition or multiplication either is
+exact or raises. The few divisions go through ``divide``, which names its quantum and rounds half-even.
+"""
+
+import decimal
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from execore.model.errors import InvalidNumber
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ZERO: Final = Decimal(0)
+ONE: Final = Decimal(1)
+BASIS_QUANTUM: Final = Decimal("1E-12")
+"""Released cost basis and shown averages are rounded here; what rounding leaves stays in the position."""
+
+MAXIMUM_INTEGER_DIGITS: Final = 18
+MAXIMUM_FRACTION_DIGITS: Final = 18
+_MAXIMUM_TEXT: Final = 64
+_MAXIMUM_INTERNED: Final = 1 << 16
+
+EXACT: Final = decimal.Context(
+    prec=100,
+    rounding=decimal.ROUND_HALF_EVEN,
+    traps=[
+        decimal.Inexact,
+        decimal.FloatOperation,
+        decimal.InvalidOperation,
+        decimal.DivisionByZero,
+        decimal.Overflow,
+    ],
+)
+
+Number = Decimal | int | str
+"""What a caller may give for a price, a quantity or an amount of money."""
+
+# Prices and quantities repeat: one shared Decimal for each text saves 104 bytes an order and the checks.
+_interned: dict[str, Decimal] = {}
+
+
+@contextmanager
+def exact_arithmetic() -> "Iterator[None]":
+    """Compute exactly inside the block; the caller's decimal context is put back after it."""
+    callers = decimal.getcontext()
+    decimal.setcontext(EXACT)
+    try:
+        yield
+    finally:
+        decimal.setcontext(callers)
+
+
+def to_decimal(value: Number, field: str) -> Decimal:
+    """Return ``value`` as a canonical, finite Decimal of at most 18 + 18 digits.
+
+    Raises:
+        InvalidNumber: ``value`` is a float, a bool, NaN, infinite, not a number, or has too many digits.
+    """
+    kind = type(value)
+    if kind is Decimal or kind is int:
+        text = str(value)
+    elif kind is str:
+        text = value  # type: ignore[assignment]  # narrowed by type(), which mypy does not follow
+    else:
+        raise InvalidNumber(
+            field, f"{kind.__name__} {value!r} is not exact", "Give a Decimal, an int or a string"
+        )
+    known = _interned.get(text)
+    return known if known is not None else _intern(text, field)
+
+
+def _intern(text: str, field: str) -> Decimal:
+    number = _parse(text, field)
+    if len(_interned) >= _MAXIMUM_INTERNED:
+        _interned.clear()
+    return _interned.setdefault(text, number)
+
+
+def _parse(text: str, field: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except decimal.InvalidOperation:
+        raise InvalidNumber(field, f"{text!r:.60} is not a number", "Write it as digits, like 12.5") from None
+    if not number.is_finite():
+        raise InvalidNumber(field, f"{text} is not a finite number", "Write it as digits, like 12.5")
+    if number and not _fits(number, len(text)):
+        raise InvalidNumber(
+            field,
+            f"{text[:60]} has more than {MAXIMUM_INTEGER_DIGITS} digits before or "
+            f"{MAXIMUM_FRACTION_DIGITS} after the point",
+            "Round it before you give it",
+        )
+    return canonical(number)
+
+
+def _fits(number: Decimal, length: int) -> bool:
+    if length > _MAXIMUM_TEXT or not -MAXIMUM_FRACTION_DIGITS <= number.adjusted() < MAXIMUM_INTEGER_DIGITS:
+        return False
+    exponent = canonical(number).as_tuple().exponent
+    return isinstance(exponent, int) and -exponent <= MAXIMUM_FRACTION_DIGITS
+
+
+def canonical(number: Decimal) -> Decimal:
+    """The same number written one way only: no exponent, no trailing zeros, no minus zero."""
+    with exact_arithmetic():
+        if not number:
+            return ZERO
+        reduced = number.normalize()
+        return reduced.quantize(ONE) if reduced == reduced.to_integral_value() else reduced
+
+
+def text_of(number: Decimal) -> str:
+    """The canonical text of ``number``, as the journal and every JSON output write it."""
+    return format(canonical(number), "f")
+
+
+def divide(numerator: Decimal, denominator: Decimal, quantum: Decimal) -> Decimal:
+    """``numerator / denominator`` rounded half-even to a multiple of ``quantum``, without double rounding.
+
+    Raises:
+        decimal.DivisionByZero: ``denominator`` is zero.
+    """
+    with exact_arithmetic():
+        units, remainder = divmod(numerator, denominator * quantum)
+        twice = abs(remainder) * 2
+        step = abs(denominator * quantum)
+        if twice > step or (twice == step and units % 2):
+            units += 1 if (numerator < 0) == (denominator < 0) else -1
+        return units * quantum
+
+
+def is_multiple(number: Decimal, step: Decimal) -> bool:
+    """Whether ``number`` is a whole number of ``step`` (a tick or a quantity step)."""
+    with exact_arithmetic():
+        return not number % step

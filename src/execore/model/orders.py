@@ -1,0 +1,294 @@
+"""An order: what was asked for, the facts known about it, and what they amount to."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from execore.model.errors import InvalidInput, InvalidPrice, InvalidQuantity
+from execore.model.ids import check_id
+from execore.model.money import BASIS_QUANTUM, ZERO, canonical, divide, to_decimal
+from execore.model.vocabulary import OPEN_STATES, OrderState, OrderType, OrdStatus, Side, TimeInForce, to_word
+
+Metadata = tuple[tuple[str, str], ...]
+"""A string map as sorted pairs: hashable, shareable between orders, and always written the same way."""
+
+NO_METADATA: Final[Metadata] = ()
+_NEEDS_PRICE = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
+_NEEDS_STOP_PRICE = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
+
+
+def to_metadata(value: object) -> Metadata:
+    """Return a mapping of strings, or its sorted pairs, as ``Metadata``.
+
+    Raises:
+        InvalidInput: a key or a value is not a string.
+    """
+    pairs = value.items() if isinstance(value, dict) else value
+    try:
+        result = tuple(sorted((key, text) for key, text in pairs))  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        raise InvalidInput("metadata", f"{value!r:.60} is not a map of strings") from None
+    if not all(type(part) is str for pair in result for part in pair):
+        raise InvalidInput("metadata", "has a key or value that is not a string", "Write values as strings")
+    return result
+
+
+class OrderRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """What the caller wants: the content that the client order id stands for, for ever.
+
+    Strings and ints are accepted for numbers and words, and a dict for ``metadata``; all are checked and
+    converted here, so an ``OrderRequest`` that exists is well-formed. Whether it fits its instrument
+    (tick, step, limits) is checked by ``core.validation`` where the instrument is known.
+
+    Attributes:
+        client_order_id: ours, unique for ever; empty in a request that asks for one to be made.
+        quantity: in units of the instrument, positive.
+        price: limit price; required for limit and stop-limit orders, refused for others.
+        stop_price: trigger price; required for stop and stop-limit orders, refused for others.
+        expire_ts_ns: for GTD, when the order ends, integer nanoseconds UTC.
+        strategy: who trades; positions and limits can be kept by it.
+        metadata: tags and governance context; carried along unchanged.
+
+    Raises:
+        InvalidNumber, InvalidQuantity, InvalidPrice, UnknownEnumValue, InvalidInput: by field.
+    """
+
+    symbol: str
+    side: Side
+    quantity: Decimal
+    client_order_id: str = ""
+    order_type: OrderType = OrderType.LIMIT
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    expire_ts_ns: int | None = None
+    strategy: str = ""
+    metadata: Metadata = NO_METADATA
+
+    def __post_init__(self) -> None:
+        fix = msgspec.structs.force_setattr
+        if self.client_order_id:
+            check_id(self.client_order_id, "client_order_id")
+        if type(self.symbol) is not str or not self.symbol:
+            raise InvalidInput("symbol", f"{self.symbol!r:.60} is not a symbol")
+        if type(self.side) is not Side:
+            fix(self, "side", to_word(self.side, Side, "side"))
+        if type(self.order_type) is not OrderType:
+            fix(self, "order_type", to_word(self.order_type, OrderType, "order_type"))
+        if type(self.time_in_force) is not TimeInForce:
+            fix(self, "time_in_force", to_word(self.time_in_force, TimeInForce, "time_in_force"))
+        if type(self.strategy) is not str:
+            raise InvalidInput("strategy", f"{self.strategy!r:.60} is not a string")
+        if self.metadata:
+            fix(self, "metadata", to_metadata(self.metadata))
+        elif self.metadata != NO_METADATA:
+            fix(self, "metadata", NO_METADATA)
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        fix = msgspec.structs.force_setattr
+        fix(self, "quantity", positive(self.quantity, "quantity"))
+        for field, order_types in (("price", _NEEDS_PRICE), ("stop_price", _NEEDS_STOP_PRICE)):
+            value = getattr(self, field)
+            needed = self.order_type in order_types
+            if (value is not None) is not needed:
+                raise InvalidPrice(
+                    field,
+                    f"a {self.order_type} order {'needs one' if needed else 'takes none'}",
+                    "Give it" if needed else "Leave it out, or choose another order_type",
+                )
+            if value is not None:
+                fix(self, field, to_decimal(value, field))
+        if (self.expire_ts_ns is not None) is not (self.time_in_force is TimeInForce.GTD):
+            raise InvalidInput("expire_ts_ns", "is for GTD orders, and they need it")
+        if self.expire_ts_ns is not None and type(self.expire_ts_ns) is not int:
+            raise InvalidInput("expire_ts_ns", "is not an integer of nanoseconds")
+
+
+def positive(value: Decimal, field: str) -> Decimal:
+    """Return a quantity as a canonical Decimal above zero.
+
+    Raises:
+        InvalidNumber: it is not exact. InvalidQuantity: it is zero or negative.
+    """
+    number = to_decimal(value, field)
+    if number <= ZERO:
+        raise InvalidQuantity(field, f"{number} is not positive", "The side says which way; give the size")
+    return number
+
+
+class PendingReplace(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """An amend that was asked for and not yet answered: the terms it would give the order."""
+
+    request_id: str
+    quantity: Decimal
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """An order as its events have made it: the request, the terms now in force, and independent facts.
+
+    Immutable: every event makes a new one. What is shown (``state``, ``flags``, ``ord_status``,
+    ``leaves``, ``average_price``) is derived from the facts and never stored.
+
+    Attributes:
+        request: what the client order id stands for; amends do not change it.
+        quantity, price, stop_price: the terms in force, after every accepted amend.
+        filled: cumulative quantity executed, FIX CumQty(14).
+        notional: sum of quantity × price over executions (no multiplier), exact; gives the average price.
+        submitted: a send was recorded.
+        outcome_unknown: sent, and nothing has told us what became of it.
+        acknowledged: the venue knows it (said so, or implied by a fill).
+        external: nobody told us of this order before its executions.
+        inferred: its terms are inferred from executions alone, so its quantity is what was filled.
+        closed_from: the state in which the order was settled and closed, or None.
+        pending_cancels, pending_replaces: requests not answered yet, by their own ids.
+        unknown_requests: those of them whose sending had no known outcome.
+        reason: the last refusal or cancellation text, as the venue or our risk gate worded it.
+        created_ts_ns, updated_ts_ns: event times, integer nanoseconds UTC.
+    """
+
+    request: OrderRequest
+    quantity: Decimal
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    venue_order_id: str = ""
+    filled: Decimal = ZERO
+    notional: Decimal = ZERO
+    created_ts_ns: int = 0
+    updated_ts_ns: int = 0
+    reason: str = ""
+
+    held: bool = False
+    submitted: bool = False
+    outcome_unknown: bool = False
+    acknowledged: bool = False
+    rejected: bool = False
+    denied: bool = False
+    failed: bool = False
+    cancelled: bool = False
+    expired: bool = False
+    external: bool = False
+    inferred: bool = False
+    fill_after_terminal: bool = False
+    conflict: bool = False
+    closed_from: OrderState | None = None
+    pending_cancels: tuple[str, ...] = ()
+    pending_replaces: tuple[PendingReplace, ...] = ()
+    unknown_requests: tuple[str, ...] = ()
+
+    @property
+    def client_order_id(self) -> str:
+        """Ours, unique for ever."""
+        return self.request.client_order_id
+
+    @property
+    def symbol(self) -> str:
+        """The instrument traded."""
+        return self.request.symbol
+
+    @property
+    def side(self) -> Side:
+        """Buy or sell."""
+        return self.request.side
+
+    @property
+    def strategy(self) -> str:
+        """Who trades."""
+        return self.request.strategy
+
+    @property
+    def state(self) -> OrderState:
+        """What the facts amount to: FIX precedence without the pending statuses (DESIGN §3)."""
+        return self.outcome if self.closed_from is None else OrderState.CLOSED
+
+    @property
+    def outcome(self) -> OrderState:
+        """The state were the order not closed. The order of these lines is the precedence."""
+        if self.filled >= self.quantity:
+            return OrderState.FILLED
+        if self.cancelled:
+            return OrderState.CANCELLED
+        if self.expired:
+            return OrderState.EXPIRED
+        if self.filled:
+            return OrderState.PARTIALLY_FILLED
+        if self.rejected:
+            return OrderState.REJECTED
+        if self.acknowledged:
+            return OrderState.ACKNOWLEDGED
+        if self.failed:
+            return OrderState.FAILED
+        if self.denied:
+            return OrderState.DENIED
+        if self.outcome_unknown:
+            return OrderState.UNKNOWN
+        return OrderState.SUBMITTED if self.submitted else OrderState.CREATED
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still trade, or might."""
+        return self.state in OPEN_STATES
+
+    @property
+    def leaves(self) -> Decimal:
+        """Quantity still open for execution, FIX LeavesQty(151); zero once the order is done."""
+        return canonical(self.quantity - self.filled) if self.is_open else ZERO
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """``notional / filled`` rounded half-even at 1e-12, FIX AvgPx(6); None before the first fill."""
+        return canonical(divide(self.notional, self.filled, BASIS_QUANTUM)) if self.filled else None
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What a person should see beside the state, in a fixed order (DESIGN §3)."""
+        return tuple(flag for flag, is_set in _FLAGS if is_set(self))
+
+    @property
+    def ord_status(self) -> OrdStatus:
+        """FIX OrdStatus(39) by full precedence: a pending request outranks what it may change."""
+        if self.pending_cancels:
+            return OrdStatus.PENDING_CANCEL
+        if self.pending_replaces:
+            return OrdStatus.PENDING_REPLACE
+        return _ORD_STATUSES[self.outcome]
+
+    @property
+    def pending_request_ids(self) -> tuple[str, ...]:
+        """The ids of every cancel and amend that was not answered yet."""
+        return self.pending_cancels + tuple(replace.request_id for replace in self.pending_replaces)
+
+
+_FLAGS: Final[tuple[tuple[str, Callable[[Order], bool]], ...]] = (
+    ("held", lambda order: order.held),
+    ("overfilled", lambda order: order.filled > order.quantity),
+    ("external", lambda order: order.external),
+    ("pending_cancel", lambda order: bool(order.pending_cancels)),
+    ("pending_replace", lambda order: bool(order.pending_replaces)),
+    ("cancel_unknown", lambda order: any(key in order.pending_cancels for key in order.unknown_requests)),
+    (
+        "amend_unknown",
+        lambda order: any(pending.request_id in order.unknown_requests for pending in order.pending_replaces),
+    ),
+    ("fill_after_terminal", lambda order: order.fill_after_terminal),
+    ("conflict", lambda order: order.conflict),
+)
+
+_ORD_STATUSES: Final = {
+    OrderState.CREATED: OrdStatus.PENDING_NEW,
+    OrderState.SUBMITTED: OrdStatus.PENDING_NEW,
+    OrderState.UNKNOWN: OrdStatus.PENDING_NEW,
+    OrderState.ACKNOWLEDGED: OrdStatus.NEW,
+    OrderState.PARTIALLY_FILLED: OrdStatus.PARTIALLY_FILLED,
+    OrderState.FILLED: OrdStatus.FILLED,
+    OrderState.CANCELLED: OrdStatus.CANCELED,
+    OrderState.EXPIRED: OrdStatus.EXPIRED,
+    OrderState.REJECTED: OrdStatus.REJECTED,
+    OrderState.FAILED: OrdStatus.REJECTED,
+    OrderState.DENIED: OrdStatus.REJECTED,
+}
+"""FIX has no word for an order that is not sent (yet, or ever): it reads as pending, or refused."""

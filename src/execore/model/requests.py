@@ -1,0 +1,155 @@
+"""What we ask of the core: requests, and what the shell learnt about its own sending.
+
+Every input carries its own time and identity, so that the core needs neither clock nor random source.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from execore.model.instruments import Instrument
+from execore.model.money import to_decimal
+from execore.model.orders import OrderRequest, positive
+from execore.model.vocabulary import RiskDecision
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What every input of the core carries.
+
+    Attributes:
+        ts_ns: when it happened, integer nanoseconds UTC.
+        actor: who caused it: ``strategy:x``, ``operator:x``, ``venue:x`` or ``system``.
+        input_id: the cause that its events name; empty where the input's own ids say enough.
+    """
+
+    ts_ns: int
+    actor: str = "system"
+    input_id: str = ""
+
+
+class RiskResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A risk gate's verdict on one order.
+
+    Attributes:
+        decision: ALLOW sends it, BLOCK denies it for good, PAUSE holds it unsent.
+        reason: why, for the record and for the person who asks.
+        rule: which rule or hook decided.
+    """
+
+    decision: RiskDecision
+    reason: str = ""
+    rule: str = ""
+
+
+class SubmitOrder(Input, frozen=True, kw_only=True, gc=False):
+    """Create an order and, if risk allows, send it. The verdict is the shell's risk hooks'."""
+
+    order: OrderRequest
+    verdict: RiskResult
+
+
+class ReleaseOrder(Input, frozen=True, kw_only=True, gc=False):
+    """Decide a held order again: the new verdict sends it, denies it, or leaves it held."""
+
+    client_order_id: str
+    verdict: RiskResult
+
+
+class CancelOrder(Input, frozen=True, kw_only=True, gc=False):
+    """Ask the venue to cancel what is left of an order. ``request_id`` is this request's own."""
+
+    client_order_id: str
+    request_id: str
+
+
+class AmendOrder(Input, frozen=True, kw_only=True, gc=False):
+    """Ask the venue to change an order. ``quantity`` is the new total, what is filled included.
+
+    None leaves a term as it is.
+
+    Raises:
+        InvalidNumber, InvalidQuantity: by field.
+    """
+
+    client_order_id: str
+    request_id: str
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        fix = msgspec.structs.force_setattr
+        if self.quantity is not None:
+            fix(self, "quantity", positive(self.quantity, "quantity"))
+        for field in ("price", "stop_price"):
+            value = getattr(self, field)
+            if value is not None:
+                fix(self, field, to_decimal(value, field))
+
+
+class CloseOrder(Input, frozen=True, kw_only=True, gc=False):
+    """The venue's window for late reports on a finished order is over: settle it."""
+
+    client_order_id: str
+
+
+class SubmitNotSent(Input, frozen=True, kw_only=True, gc=False):
+    """A submit certainly never reached the venue, or the order was proven absent there."""
+
+    client_order_id: str
+    reason: str
+
+
+class SubmitOutcomeUnknown(Input, frozen=True, kw_only=True, gc=False):
+    """A submit was sent, or was about to be, and nobody knows what became of it."""
+
+    client_order_id: str
+    reason: str
+
+
+class RequestNotSent(Input, frozen=True, kw_only=True, gc=False):
+    """A cancel or an amend certainly never reached the venue."""
+
+    client_order_id: str
+    request_id: str
+    reason: str
+
+
+class RequestOutcomeUnknown(Input, frozen=True, kw_only=True, gc=False):
+    """A cancel or an amend was sent, or was about to be, and nobody knows what became of it."""
+
+    client_order_id: str
+    request_id: str
+    reason: str
+
+
+class DefineInstrument(Input, frozen=True, kw_only=True, gc=False):
+    """Make an instrument known to the book, or change its definition from now on."""
+
+    instrument: Instrument
+
+
+class TransferCash(Input, frozen=True, kw_only=True, gc=False):
+    """Cash paid into the book (positive) or taken out (negative). ``transfer_id`` is booked once."""
+
+    transfer_id: str
+    currency: str
+    amount: Decimal
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "amount", to_decimal(self.amount, "amount"))
+
+
+Request = (
+    SubmitOrder
+    | ReleaseOrder
+    | CancelOrder
+    | AmendOrder
+    | CloseOrder
+    | SubmitNotSent
+    | SubmitOutcomeUnknown
+    | RequestNotSent
+    | RequestOutcomeUnknown
+    | DefineInstrument
+    | TransferCash
+)

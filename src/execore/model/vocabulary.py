@@ -1,0 +1,130 @@
+"""The words of the domain: closed sets that requests, reports and events are written in.
+
+Values are lower snake case on the wire. Order states are our own and stay in capitals everywhere, so that
+nobody takes ``FILLED`` (ours, derived from facts) for the FIX OrdStatus ``filled``.
+"""
+
+from enum import StrEnum
+from typing import TypeVar
+
+from execore.model.errors import UnknownEnumValue
+
+
+class Side(StrEnum):
+    """FIX Side(54)."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+class OrderType(StrEnum):
+    """FIX OrdType(40)."""
+
+    MARKET = "market"
+    LIMIT = "limit"
+    STOP = "stop"
+    STOP_LIMIT = "stop_limit"
+
+
+class TimeInForce(StrEnum):
+    """FIX TimeInForce(59). ``GTD`` needs an expiry time."""
+
+    DAY = "day"
+    GTC = "gtc"
+    IOC = "ioc"
+    FOK = "fok"
+    GTD = "gtd"
+
+
+class OrderState(StrEnum):
+    """What an order's facts amount to. Derived, never stored as the only truth."""
+
+    CREATED = "CREATED"
+    SUBMITTED = "SUBMITTED"
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELLED = "CANCELLED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    FAILED = "FAILED"
+    DENIED = "DENIED"
+    UNKNOWN = "UNKNOWN"
+    CLOSED = "CLOSED"
+
+
+OPEN_STATES = frozenset(
+    {
+        OrderState.CREATED,
+        OrderState.SUBMITTED,
+        OrderState.ACKNOWLEDGED,
+        OrderState.PARTIALLY_FILLED,
+        OrderState.UNKNOWN,
+    }
+)
+"""States in which the order can still trade, or might."""
+
+
+class OrdStatus(StrEnum):
+    """FIX OrdStatus(39), spelt as FIX spells it. ``code`` is the character on the wire."""
+
+    NEW = "new"
+    PARTIALLY_FILLED = "partially_filled"
+    FILLED = "filled"
+    DONE_FOR_DAY = "done_for_day"
+    CANCELED = "canceled"
+    PENDING_CANCEL = "pending_cancel"
+    STOPPED = "stopped"
+    REJECTED = "rejected"
+    SUSPENDED = "suspended"
+    PENDING_NEW = "pending_new"
+    CALCULATED = "calculated"
+    EXPIRED = "expired"
+    PENDING_REPLACE = "pending_replace"
+
+    @property
+    def code(self) -> str:
+        """The FIX character of tag 39."""
+        return _ORD_STATUS_CODES[self]
+
+
+_ORD_STATUS_CODES = dict(zip(OrdStatus, "012346789ABCE", strict=True))
+
+
+class RiskDecision(StrEnum):
+    """A risk gate's answer: send, refuse for good, or hold until somebody decides."""
+
+    ALLOW = "allow"
+    BLOCK = "block"
+    PAUSE = "pause"
+
+
+class InstrumentKind(StrEnum):
+    """How an instrument's trades settle."""
+
+    SPOT = "spot"
+    EQUITY = "equity"
+    LINEAR = "linear"
+    """A future or perpetual: opening moves no cash, closing pays the difference."""
+
+
+class CostMethod(StrEnum):
+    """Which cost a closing trade releases."""
+
+    AVERAGE = "average"
+
+
+Word = TypeVar("Word", bound=StrEnum)
+
+
+def to_word(value: str, words: type[Word], field: str) -> Word:
+    """Return the member of ``words`` that ``value`` names.
+
+    Raises:
+        UnknownEnumValue: it names none; the error lists those that exist.
+    """
+    try:
+        return words(value)
+    except ValueError:
+        known = ", ".join(words)
+        raise UnknownEnumValue(field, f"{value!r} is not known", f"Use one of: {known}") from None
