@@ -1,1 +1,66 @@
-"""execore: an order execution core."""
+"""execore: an order execution core.
+
+An intent goes through a risk gate and an order state machine into a durable, hash-chained journal, to a venue
+exactly once, and every report into an order ledger and a position ledger that balance to the last digit.
+
+    book = execore.open_book("sqlite:///trading.db", instruments=[...], venue=...)
+    answer = book.submit(execore.OrderRequest(symbol="BTC-USD", side="buy", quantity="0.5", price="60000"))
+"""
+
+from execore.core.order_ledger import OrderLedger
+from execore.core.order_state_machine import OrderStateMachine
+from execore.core.position_ledger import PositionLedger
+from execore.core.retry_policy import RetryPolicy
+from execore.core.risk_hook import OrderLimits, RiskContext, RiskHook
+from execore.journal.audit_log import AuditLog
+from execore.journal.memory import MemoryJournal
+from execore.journal.sqlite import SqliteJournal
+from execore.model.answers import Answer, Outcome, Refusal
+from execore.model.errors import ExecoreError
+from execore.model.instruments import Instrument
+from execore.model.orders import Order, OrderRequest
+from execore.model.requests import RiskResult
+from execore.model.vocabulary import (
+    CostMethod,
+    InstrumentKind,
+    OrderState,
+    OrderType,
+    OrdStatus,
+    RiskDecision,
+    Side,
+    TimeInForce,
+)
+from execore.runtime.book import Book, open_book
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Answer",
+    "AuditLog",
+    "Book",
+    "CostMethod",
+    "ExecoreError",
+    "Instrument",
+    "InstrumentKind",
+    "MemoryJournal",
+    "OrdStatus",
+    "Order",
+    "OrderLedger",
+    "OrderLimits",
+    "OrderRequest",
+    "OrderState",
+    "OrderStateMachine",
+    "OrderType",
+    "Outcome",
+    "PositionLedger",
+    "Refusal",
+    "RetryPolicy",
+    "RiskContext",
+    "RiskDecision",
+    "RiskHook",
+    "RiskResult",
+    "Side",
+    "SqliteJournal",
+    "TimeInForce",
+    "open_book",
+]

@@ -5,13 +5,15 @@ that anybody can read a journal without our code. ``hash = sha256(previous hash 
 previous hash of a book's first record is 32 zero bytes.
 """
 
+from decimal import Decimal
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from execore.model.errors import ChainBroken, NewerSchema
 from execore.model.events import SCHEMA_VERSION
+from execore.model.money import text_of
 from execore.model.records import Record, StoredRecord
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 GENESIS: Final = bytes(32)
 """The hash before a book's first record."""
 
-encode_record = msgspec.json.Encoder(decimal_format="string").encode
+_encode = msgspec.json.Encoder(decimal_format="string").encode
 _decoder = msgspec.json.Decoder(Record)
 
 
@@ -38,6 +40,23 @@ class ExportLine(msgspec.Struct, frozen=True):
     data: str
 
 
+def encode_record(record: Record) -> bytes:
+    """The bytes to hash and to store. Numbers are canonical text: no exponent, also in the smallest."""
+    data = _encode(record)
+    if b"E-" in data:  # a Decimal below 1e-6 writes itself as 1E-7 (or an id has these letters)
+        return _encode(_plain(msgspec.to_builtins(record, builtin_types=(Decimal,))))
+    return data
+
+
+def _plain(value: Any) -> Any:
+    """The same tree with every Decimal as its canonical text."""
+    if isinstance(value, Decimal):
+        return text_of(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def next_hash(previous: bytes, data: bytes) -> bytes:
     """The chain's next link: the hash of a record whose predecessor hashes to ``previous``."""
     return sha256(previous + data).digest()
@@ -47,7 +66,7 @@ def chained(records: "Iterable[Record]", previous: bytes) -> "Iterator[StoredRec
     """Encode records and link them to the chain that ends in ``previous``."""
     for record in records:
         data = encode_record(record)
-        previous = sha256(previous + data).digest()
+        previous = next_hash(previous, data)
         yield StoredRecord(record.sequence, previous.hex(), data)
 
 

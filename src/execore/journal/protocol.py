@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from execore.core.position_ledger import Position
 from execore.model.events import FillBooked
 from execore.model.orders import Order
 from execore.model.records import Record, StoredRecord
@@ -20,16 +21,6 @@ class Head(msgspec.Struct, frozen=True, gc=False):
 EMPTY_HEAD = Head(0, bytes(32).hex())
 
 
-class PositionRow(msgspec.Struct, frozen=True, gc=False):
-    """A position as the projection table shows it: canonical decimal texts."""
-
-    symbol: str
-    quantity: str
-    cost_basis: str
-    realised_pnl: str
-    currency: str
-
-
 class FillRow(msgspec.Struct, frozen=True, gc=False):
     """A booked fill as the projection table shows it."""
 
@@ -40,11 +31,15 @@ class FillRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class Changes(msgspec.Struct, frozen=True, gc=False):
-    """What an append changes in the projections: the orders, fills and positions as they are after it."""
+    """What an append changes in the projections: the orders, fills and positions as they are after it.
+
+    ``reowned`` pairs an external order that ended with the order that its fills now belong to.
+    """
 
     orders: Sequence[Order] = ()
     fills: Sequence[FillRow] = ()
-    positions: Sequence[PositionRow] = ()
+    positions: Sequence[Position] = ()
+    reowned: Sequence[tuple[str, str]] = ()
 
 
 NO_CHANGES = Changes()

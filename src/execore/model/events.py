@@ -32,7 +32,6 @@ class BookOpened(Event, frozen=True, gc=False, omit_defaults=True, tag="book_ope
     """A book began: whose it is, and how it counts. Always the first event of its stream."""
 
     book: str
-    drop_copy: bool = False
     cost_method: CostMethod = CostMethod.AVERAGE
 
 
@@ -60,7 +59,7 @@ class OrderAdopted(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="o
     """An order we did not create, known from the venue's reports.
 
     Attributes:
-        external: it does not belong to what this book was told of (never set in a drop copy with terms).
+        external: nobody told this book of it before (in a drop copy, telling is what reports are for).
         inferred: only executions speak of it, so its quantity is what they filled.
     """
 
@@ -103,10 +102,11 @@ class OrderFailed(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="or
 
 
 class OrderAcknowledged(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_acknowledged"):
-    """The venue knows the order. ``owned`` ends its being external."""
+    """The venue knows the order. ``owned`` ends its being external; ``side`` ends its being undisclosed."""
 
     venue_order_id: str = ""
     owned: bool = False
+    side: Side | None = None
 
 
 class FillBooked(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="fill_booked"):
@@ -130,6 +130,20 @@ class FillBooked(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="fil
     fee_currency: str = ""
     late: bool = False
     disputed: bool = False
+
+
+class OrderReowned(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_reowned"):
+    """What was booked to an external order turns out to be this order's: executions move, money does not.
+
+    Attributes:
+        external_order_id: the external order, which ends here; its executions are this order's from now on.
+        filled, notional: what it had executed.
+    """
+
+    external_order_id: str
+    venue_order_id: str
+    filled: Decimal
+    notional: Decimal
 
 
 class CancelRequested(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="cancel_requested"):
@@ -197,6 +211,7 @@ class OrderRejected(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="
 class OrderExpired(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_expired"):
     """The order ended by its time in force."""
 
+    reason: str = ""
     venue_order_id: str = ""
 
 
@@ -204,25 +219,21 @@ class OrderClosed(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="or
     """Finished and settled: no request pending, and the venue's window for late reports is over."""
 
 
-class ReportParked(Event, frozen=True, gc=False, omit_defaults=True, tag="report_parked"):
+class ReportParked(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="report_parked"):
     """A report that could not be applied, kept whole as an open break. It was alerted.
 
     Attributes:
         code: why, as a stable word.
-        client_order_id: the order it contradicts, if it names one we know.
+        client_order_id: the order it contradicts; empty if it names none we know.
     """
 
     code: str
     reason: str
     report: VenueReport
-    client_order_id: str = ""
 
 
-AnyEvent = (
-    BookOpened
-    | InstrumentDefined
-    | CashTransferred
-    | OrderCreated
+AnyOrderEvent = (
+    OrderCreated
     | OrderAdopted
     | OrderHeld
     | OrderDenied
@@ -231,6 +242,7 @@ AnyEvent = (
     | OrderFailed
     | OrderAcknowledged
     | FillBooked
+    | OrderReowned
     | CancelRequested
     | CancelRejected
     | OrderCancelled
@@ -243,3 +255,5 @@ AnyEvent = (
     | OrderClosed
     | ReportParked
 )
+
+AnyEvent = BookOpened | InstrumentDefined | CashTransferred | AnyOrderEvent

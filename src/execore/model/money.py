@@ -6,14 +6,12 @@ exact or raises. The few divisions go through ``divide``, which names its quantu
 """
 
 import decimal
-from contextlib import contextmanager
+import functools
+from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import Final, ParamSpec, TypeVar
 
 from execore.model.errors import InvalidNumber
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ZERO: Final = Decimal(0)
 ONE: Final = Decimal(1)
@@ -44,15 +42,25 @@ Number = Decimal | int | str
 _interned: dict[str, Decimal] = {}
 
 
-@contextmanager
-def exact_arithmetic() -> "Iterator[None]":
-    """Compute exactly inside the block; the caller's decimal context is put back after it."""
-    callers = decimal.getcontext()
-    decimal.setcontext(EXACT)
-    try:
-        yield
-    finally:
-        decimal.setcontext(callers)
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+def exactly(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Decorate ``function`` to compute inside ``EXACT``; the caller's context is put back after it."""
+
+    @functools.wraps(function)
+    def in_exact_context(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        callers = decimal.getcontext()
+        if callers is EXACT:
+            return function(*args, **kwargs)
+        decimal.setcontext(EXACT)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            decimal.setcontext(callers)
+
+    return in_exact_context
 
 
 def to_decimal(value: Number, field: str) -> Decimal:
@@ -107,34 +115,40 @@ def _fits(number: Decimal, length: int) -> bool:
 
 def canonical(number: Decimal) -> Decimal:
     """The same number written one way only: no exponent, no trailing zeros, no minus zero."""
-    with exact_arithmetic():
-        if not number:
-            return ZERO
-        reduced = number.normalize()
-        return reduced.quantize(ONE) if reduced == reduced.to_integral_value() else reduced
+    if _is_plain(str(number)):
+        return number
+    if not number:
+        return ZERO
+    reduced = EXACT.normalize(number)
+    return EXACT.quantize(reduced, ONE) if reduced == EXACT.to_integral_value(reduced) else reduced
 
 
 def text_of(number: Decimal) -> str:
     """The canonical text of ``number``, as the journal and every JSON output write it."""
-    return format(canonical(number), "f")
+    text = str(number)
+    return text if _is_plain(text) else format(canonical(number), "f")
 
 
+def _is_plain(text: str) -> bool:
+    """Whether a number's text is canonical as it stands. Most are, and asking is cheaper than making."""
+    return "E" not in text and (text[-1] != "0" or "." not in text) and text != "-0"
+
+
+@exactly
 def divide(numerator: Decimal, denominator: Decimal, quantum: Decimal) -> Decimal:
     """``numerator / denominator`` rounded half-even to a multiple of ``quantum``, without double rounding.
 
     Raises:
         decimal.DivisionByZero: ``denominator`` is zero.
     """
-    with exact_arithmetic():
-        units, remainder = divmod(numerator, denominator * quantum)
-        twice = abs(remainder) * 2
-        step = abs(denominator * quantum)
-        if twice > step or (twice == step and units % 2):
-            units += 1 if (numerator < 0) == (denominator < 0) else -1
-        return units * quantum
+    step = denominator * quantum
+    units, remainder = divmod(numerator, step)
+    twice, whole = abs(remainder) * 2, abs(step)
+    if twice > whole or (twice == whole and units % 2):
+        units += 1 if (numerator < 0) == (denominator < 0) else -1
+    return units * quantum
 
 
 def is_multiple(number: Decimal, step: Decimal) -> bool:
     """Whether ``number`` is a whole number of ``step`` (a tick or a quantity step)."""
-    with exact_arithmetic():
-        return not number % step
+    return not EXACT.remainder(number, step)

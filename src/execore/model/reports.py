@@ -37,8 +37,10 @@ class AcknowledgeReport(Report, frozen=True, kw_only=True, gc=False, omit_defaul
 
     Attributes:
         leaves: quantity resting now, on top of whatever was filled before.
+        owned: the order is this account's own although it was not sent by us: set in a drop copy.
     """
 
+    owned: bool = False
     side: Side | None = None
     leaves: Decimal | None = None
     price: Decimal | None = None
@@ -95,7 +97,13 @@ class CancelReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
 
 
 class RejectReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="reject"):
-    """The venue refused the order."""
+    """The venue refused the order.
+
+    Attributes:
+        duplicate_client_order_id: it refused because it has an order of this id: that one exists.
+    """
+
+    duplicate_client_order_id: bool = False
 
 
 class ExpireReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="expire"):

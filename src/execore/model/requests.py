@@ -140,9 +140,8 @@ class TransferCash(Input, frozen=True, kw_only=True, gc=False):
         msgspec.structs.force_setattr(self, "amount", to_decimal(self.amount, "amount"))
 
 
-Request = (
-    SubmitOrder
-    | ReleaseOrder
+OrderInput = (
+    ReleaseOrder
     | CancelOrder
     | AmendOrder
     | CloseOrder
@@ -150,6 +149,7 @@ Request = (
     | SubmitOutcomeUnknown
     | RequestNotSent
     | RequestOutcomeUnknown
-    | DefineInstrument
-    | TransferCash
 )
+"""Inputs that concern an order which exists."""
+
+Request = SubmitOrder | OrderInput | DefineInstrument | TransferCash

@@ -11,10 +11,11 @@ from execore.model.errors import UnknownEnumValue
 
 
 class Side(StrEnum):
-    """FIX Side(54)."""
+    """FIX Side(54). ``UNDISCLOSED`` (7) is a venue's silence about an order of its own; never a request's."""
 
     BUY = "buy"
     SELL = "sell"
+    UNDISCLOSED = "undisclosed"
 
 
 class OrderType(StrEnum):

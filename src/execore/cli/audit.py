@@ -1,0 +1,108 @@
+"""`audit show`, `audit verify` and `audit export`: the journal as an audit trail, and proof that it holds."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from execore.cli.output import (
+    BookOption,
+    JournalOption,
+    JsonOption,
+    errors,
+    out,
+    print_json,
+    print_rows,
+    progress_bar,
+    reading,
+)
+from execore.journal.anchor import anchor_path, read_anchor
+from execore.journal.audit_log import AuditLog
+from execore.runtime.addresses import journal_path
+from execore.views.trail import parse_utc, record_to_dict
+
+app = typer.Typer(no_args_is_help=True, help="Read, verify and export the audit trail.")
+
+
+@app.command()
+def show(
+    journal: JournalOption = "sqlite:///execore-demo.db",
+    book: BookOption = "main",
+    order: Annotated[str | None, typer.Option("--order", help="Only this client order id")] = None,
+    event_type: Annotated[str | None, typer.Option("--type", help="Only this type, as fill_booked")] = None,
+    actor: Annotated[str | None, typer.Option("--actor", help="Only what this actor caused")] = None,
+    since: Annotated[str | None, typer.Option("--since", help="From this time on (UTC)")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Before this time (UTC)")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what was recorded: who did what, when."""
+    with reading(journal) as opened:
+        records = AuditLog(opened, book).records(
+            order,
+            event_type,
+            actor,
+            None if since is None else parse_utc(since, "since"),
+            None if until is None else parse_utc(until, "until"),
+        )
+        columns = ("sequence", "time", "actor", "type", "detail")
+        print_rows(map(record_to_dict, records), columns, f"audit trail of {book}", as_json=as_json)
+
+
+@app.command()
+def verify(
+    journal: JournalOption = "sqlite:///execore-demo.db",
+    anchor: Annotated[
+        Path | None,
+        typer.Option("--anchor", help="Anchor file kept elsewhere; else the one beside the journal"),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check the hash chain of every book, against its anchor where there is one; exit code 1 if it breaks."""
+    anchors = read_anchor(str(anchor) if anchor else anchor_path(str(journal_path(journal))))
+    sound = True
+    with reading(journal) as opened:
+        for book in sorted({*opened.books(), *anchors}):
+            with progress_bar(f"verifying {book}", opened.head(book).sequence) as bar:
+                found = AuditLog(opened, book).verify(anchors.get(book), bar.to)
+            sound = sound and found.ok
+            row = {
+                "book": book,
+                "ok": found.ok,
+                "records": found.records,
+                "sequence": found.head.sequence,
+                "hash": found.head.hash,
+                "problem": found.problem or None,
+                "first_bad_sequence": found.first_bad_sequence or None,
+                "message": found.message or None,
+                "anchored": found.anchored,
+            }
+            if as_json:
+                print_json(row)
+                continue
+            word = "[green]holds[/]" if found.ok else "[bold red]BROKEN[/]"
+            out.print(f"book {book}: the chain {word} over {found.records:,} records")
+            out.print(f"  head {found.head.sequence} {found.head.hash}")
+            if found.message:
+                out.print(f"  {found.message}", markup=False)
+    if not sound:
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    journal: JournalOption = "sqlite:///execore-demo.db",
+    book: BookOption = "main",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File; standard output if none")
+    ] = None,
+) -> None:
+    """Write a book's records as JSON Lines that `tools/verify_chain.py` checks without execore."""
+    with reading(journal) as opened:
+        log = AuditLog(opened, book)
+        if output is None:
+            log.export(sys.stdout.buffer)
+            return
+        with output.open("wb") as file:
+            count = log.export(file)
+    errors.print(f"{count:,} records written to {output}")

@@ -1,0 +1,229 @@
+"""The single source of truth for orders: every order, found by what people look for, changed by events only.
+
+Theory: the ledger is a fold. ``apply`` takes the next event, makes the order's next version, and moves it
+between the indexes. Orders are immutable, so what a query returned stays as it was.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from msgspec.structs import replace
+
+from execore.core.order_facts import create, evolve
+from execore.core.transitions import Execution, judge_execution, transition
+from execore.model import events
+from execore.model.answers import Answer
+from execore.model.errors import UnknownOrder
+from execore.model.orders import Order, order_to_dict
+from execore.model.reports import FillReport
+from execore.model.vocabulary import OPEN_STATES, OrderState
+
+History = Callable[[str], Iterable[events.AnyOrderEvent]]
+_BIRTHS = frozenset({events.OrderCreated, events.OrderAdopted})
+_Index = dict[str, dict[str, None]]  # ordered sets: a dict of None keeps insertion order
+
+
+def execution_key(execution_scope: str, execution_id: str) -> str:
+    """The identity of an execution in a book: the venue's id within the scope in which it is unique."""
+    return f"{execution_scope}|{execution_id}" if execution_scope else execution_id
+
+
+class OrderLedger:
+    """Orders by client id, venue id, execution id, symbol, strategy and state.
+
+    Args:
+        history: where an order's past events are read, usually the journal. Without it the ledger keeps
+            them itself, which is handy alone and costs memory.
+    """
+
+    def __init__(self, history: History | None = None) -> None:
+        self._orders: dict[str, Order] = {}
+        self._executions: dict[str, Execution] = {}
+        self._by_venue_id: dict[str, dict[str, str]] = {}  # symbol -> venue order id -> client order id
+        self._by_symbol: _Index = {}
+        self._by_strategy: _Index = {}
+        self._by_state: dict[OrderState, dict[str, None]] = {state: {} for state in OrderState}
+        self._owners: dict[str, str] = {}  # external order -> the order that its executions belong to
+        self._events: dict[str, list[events.AnyOrderEvent]] = {}
+        self._history = history
+
+    # --- changing -----------------------------------------------------------------------------------
+
+    def apply(self, event: events.AnyOrderEvent, ts_ns: int) -> Order | None:
+        """Fold one event that happened at ``ts_ns`` (integer nanoseconds UTC); return the order after it.
+
+        None if it concerns no order we know (a parked report).
+
+        Raises:
+            UnknownOrder: it concerns an order that was never created here.
+        """
+        kind = type(event)
+        order: Order | None
+        if kind in _BIRTHS:
+            order = create(event, ts_ns)  # type: ignore[arg-type]  # narrowed by type(), for speed
+            self._insert(order)
+        elif kind is events.ReportParked and not event.client_order_id:
+            return None
+        else:
+            before = self._orders.get(event.client_order_id) or self.get(event.client_order_id)
+            order = evolve(before, event, ts_ns)
+            self._replace(before, order)
+            if kind is events.FillBooked:
+                self._index_execution(event)  # type: ignore[arg-type]
+            elif kind is events.OrderReowned:
+                self._reown(event)  # type: ignore[arg-type]
+        if self._history is None:
+            self._events.setdefault(event.client_order_id, []).append(event)
+        return order
+
+    def apply_fill(self, report: FillReport) -> Answer:
+        """Book one execution on an order of this ledger: the short way to make a fill event and apply it.
+
+        The report names the order by client or venue id. Same execution id and content again is
+        ``ALREADY_DONE``; other content is ``PARKED`` and marks the order with ``conflict``.
+
+        Raises:
+            UnknownOrder: the report names no order of this ledger.
+        """
+        order = self.find(report.client_order_id, report.symbol, report.venue_order_id)
+        if order is None:
+            raise UnknownOrder("client_order_id", f"the fill {report.execution_id} names no known order")
+        booked = self.execution(report.execution_id, report.execution_scope)
+        answer = judge_execution(order, report, booked) or transition(order, report)
+        return self.apply_answer(answer, report.ts_ns)
+
+    def apply_answer(self, answer: Answer, ts_ns: int) -> Answer:
+        """Fold the events of a transition's answer; return it with the order as it is after them."""
+        order = answer.order
+        for event in answer.events:
+            order = self.apply(event, ts_ns)  # type: ignore[arg-type]  # a transition makes order events only
+        return replace(answer, order=order) if answer.events else answer
+
+    def _insert(self, order: Order) -> None:
+        key = order.client_order_id
+        self._orders[key] = order
+        self._by_symbol.setdefault(order.symbol, {})[key] = None
+        if order.strategy:
+            self._by_strategy.setdefault(order.strategy, {})[key] = None
+        self._by_state[order.state][key] = None
+        if order.venue_order_id:
+            self._by_venue_id.setdefault(order.symbol, {})[order.venue_order_id] = key
+
+    def _replace(self, before: Order, after: Order) -> None:
+        key = after.client_order_id
+        self._orders[key] = after
+        old_state, new_state = before.state, after.state
+        if old_state is not new_state:
+            del self._by_state[old_state][key]
+            self._by_state[new_state][key] = None
+        if after.venue_order_id != before.venue_order_id:
+            self._by_venue_id.setdefault(after.symbol, {})[after.venue_order_id] = key
+
+    def _index_execution(self, event: events.FillBooked) -> None:
+        key = execution_key(event.execution_scope, event.execution_id)
+        self._executions[key] = Execution(
+            event.client_order_id, event.symbol, event.side, event.quantity, event.price
+        )
+
+    def _reown(self, event: events.OrderReowned) -> None:
+        external = self._orders.pop(event.external_order_id)
+        key = external.client_order_id
+        self._owners[key] = event.client_order_id
+        self._by_symbol[external.symbol].pop(key)
+        self._by_state[external.state].pop(key)
+        self._by_venue_id.setdefault(external.symbol, {})[event.venue_order_id] = event.client_order_id
+
+    # --- looking up ---------------------------------------------------------------------------------
+
+    def get(self, client_order_id: str) -> Order:
+        """The order of this client id.
+
+        Raises:
+            UnknownOrder: there is none.
+        """
+        order = self.find(client_order_id)
+        if order is None:
+            raise UnknownOrder(
+                "client_order_id",
+                f"{client_order_id!r} is no order of this book",
+                "Check the id and the book",
+            )
+        return order
+
+    def find(self, client_order_id: str, symbol: str = "", venue_order_id: str = "") -> Order | None:
+        """The order that a report names by our id, or else by the venue's; None if it is not known."""
+        order = self._orders.get(client_order_id)
+        if order is None and client_order_id in self._owners:
+            order = self._orders[self._owners[client_order_id]]
+        if order is not None or not venue_order_id:
+            return order
+        return self.by_venue_order_id(venue_order_id, symbol)
+
+    def by_venue_order_id(self, venue_order_id: str, symbol: str = "") -> Order | None:
+        """The order of this venue id; give the symbol where the venue's ids are unique within one only."""
+        for listing in [self._by_venue_id.get(symbol, {})] if symbol else self._by_venue_id.values():
+            key = listing.get(venue_order_id)
+            if key is not None:
+                return self._orders[key]
+        return None
+
+    def by_execution_id(self, execution_id: str, execution_scope: str = "") -> Order | None:
+        """The order that this execution filled."""
+        execution = self.execution(execution_id, execution_scope)
+        return None if execution is None else self.get(execution.client_order_id)
+
+    def execution(self, execution_id: str, execution_scope: str = "") -> Execution | None:
+        """What is booked under this execution id, or None; its order is the one that owns it now."""
+        execution = self._executions.get(execution_key(execution_scope, execution_id))
+        if execution is None or execution.client_order_id not in self._owners:
+            return execution
+        return replace(execution, client_order_id=self._owners[execution.client_order_id])
+
+    def executions(self) -> Iterator[Execution]:
+        """Every execution booked, each with the order that owns it now."""
+        for execution in self._executions.values():
+            owner = self._owners.get(execution.client_order_id, execution.client_order_id)
+            yield replace(execution, client_order_id=owner)
+
+    def by_symbol(self, symbol: str) -> list[Order]:
+        """Every order in this instrument, oldest first."""
+        return [self._orders[key] for key in self._by_symbol.get(symbol, ())]
+
+    def by_strategy(self, strategy: str) -> list[Order]:
+        """Every order of this strategy, oldest first."""
+        return [self._orders[key] for key in self._by_strategy.get(strategy, ())]
+
+    def by_state(self, *states: OrderState) -> list[Order]:
+        """Every order in one of these states, in the order in which it entered it."""
+        return [self._orders[key] for state in states for key in self._by_state[state]]
+
+    def open_orders(self) -> list[Order]:
+        """Every order that can still trade, or might. Costs what is open, not what ever was."""
+        return self.by_state(*(state for state in OrderState if state in OPEN_STATES))
+
+    @property
+    def open_count(self) -> int:
+        """How many orders can still trade, or might."""
+        return sum(len(self._by_state[state]) for state in OPEN_STATES)
+
+    def history(self, client_order_id: str) -> list[events.AnyOrderEvent]:
+        """Every event of the order, oldest first.
+
+        Raises:
+            UnknownOrder: there is no such order.
+        """
+        key = self.get(client_order_id).client_order_id
+        return list(self._events[key] if self._history is None else self._history(key))
+
+    def __len__(self) -> int:
+        return len(self._orders)
+
+    def __iter__(self) -> Iterator[Order]:
+        return iter(self._orders.values())
+
+    def __contains__(self, client_order_id: str) -> bool:
+        return client_order_id in self._orders or client_order_id in self._owners
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every order by client id, in the shape of ``order_to_dict``: ready for JSON, numbers as strings."""
+        return {order.client_order_id: order_to_dict(order) for order in self}

@@ -1,0 +1,433 @@
+"""The single source of truth for positions and cash: double entry, exact, changed by events only.
+
+A trade of signed quantity ``q`` moves the units, and its notional ``n = q × price × multiplier`` (positive
+for a buy). Where it extends the position, the cost basis grows by ``n``. Where it closes, the basis releases
+its share. With ``Δ`` the change of the basis, ``n − Δ`` is what the closing part lost (a gain is negative):
+
+    spot, equity    market → units q,  cash → basis Δ,       cash → realised n − Δ
+    linear          market → units q,  contracts → basis Δ,  cash → realised n − Δ
+
+Income is negative in its own account, so the realised gain is minus that account's balance. A fee in the
+currency bought is a trade at no notional whose result is a fee.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import reduce
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from execore.core.accounts import Account, Accounts, Movement
+from execore.core.cost_methods import RELEASE
+from execore.model import events
+from execore.model.errors import UnknownInstrument
+from execore.model.ids import check_id
+from execore.model.instruments import Instrument
+from execore.model.money import (
+    BASIS_QUANTUM,
+    EXACT,
+    ZERO,
+    Number,
+    canonical,
+    divide,
+    exactly,
+    text_of,
+    to_decimal,
+)
+from execore.model.orders import positive
+from execore.model.vocabulary import CostMethod, InstrumentKind, Side, to_word
+
+_BUY: Final = Side.BUY
+_UNDISCLOSED: Final = Side.UNDISCLOSED
+_LINEAR: Final = InstrumentKind.LINEAR
+_SPOT: Final = InstrumentKind.SPOT
+_WHOLE_UNIT_CURRENCIES: Final = frozenset({"JPY", "KRW", "CLP", "ISK", "HUF"})
+_CENT_CURRENCIES: Final = frozenset(
+    {"USD", "EUR", "GBP", "CHF", "AUD", "CAD", "NZD", "SEK", "NOK", "DKK", "PLN"}
+)
+
+
+def currency_quantum(currency: str) -> Decimal:
+    """The smallest amount that is split in this currency: 1, 0.01, or 1e-8 for everything else (crypto)."""
+    if currency in _WHOLE_UNIT_CURRENCIES:
+        return Decimal(1)
+    return Decimal("0.01") if currency in _CENT_CURRENCIES else Decimal("1E-8")
+
+
+class Position(msgspec.Struct, frozen=True, gc=False):
+    """A position as it stands: balances of the books, and what follows from them.
+
+    Attributes:
+        quantity: positive long, negative short, zero flat; in ``unit``.
+        cost_basis: what the open quantity cost (negative: fetched), in the instrument's currency.
+        realised_pnl: result of what was closed, before fees.
+        fees: what was paid, by currency; beside realised PnL, never mixed into it.
+        fees_in_kind: cost of what fees in the currency bought took from the position.
+        undisclosed: quantity filled of which nobody has said yet which way it went; not in ``quantity``.
+    """
+
+    symbol: str
+    unit: str
+    currency: str
+    quantity: Decimal
+    cost_basis: Decimal
+    realised_pnl: Decimal
+    fees: dict[str, Decimal]
+    fees_in_kind: Decimal
+    undisclosed: Decimal
+    multiplier: Decimal
+
+    @property
+    def average_cost(self) -> Decimal | None:
+        """Basis per unit and multiplier, rounded half-even at 1e-12 for showing; None when flat."""
+        if not self.quantity:
+            return None
+        return canonical(divide(self.cost_basis, self.quantity * self.multiplier, BASIS_QUANTUM))
+
+    @exactly
+    def market_value(self, mark: Decimal) -> Decimal:
+        """``quantity × mark × multiplier``, in the instrument's currency."""
+        return self.quantity * mark * self.multiplier
+
+    @exactly
+    def unrealised_pnl(self, mark: Decimal) -> Decimal:
+        """Market value at ``mark`` less cost basis, in the instrument's currency."""
+        return self.market_value(mark) - self.cost_basis
+
+
+class FillEffect(msgspec.Struct, frozen=True, gc=False):
+    """What a fill did to a position. A flip closes, then opens, with the fee split by quantity.
+
+    Attributes:
+        closed_quantity, opened_quantity: sizes; they add up to the fill's quantity.
+        realised_pnl: result of the closing part, in the instrument's currency, before fees.
+        fee_on_close, fee_on_open: they add up to the fill's fee, in its currency.
+    """
+
+    closed_quantity: Decimal
+    opened_quantity: Decimal
+    realised_pnl: Decimal
+    fee_on_close: Decimal
+    fee_on_open: Decimal
+    movements: list[Movement]
+
+
+class _Holding(msgspec.Struct):
+    """One instrument's own accounts, looked up once; ``fees`` holds cash and fee account by fee currency."""
+
+    instrument: Instrument
+    units: Account
+    market: Account
+    basis: Account
+    realised: Account
+    contracts: Account
+    fees_in_kind: Account
+    units_as_fees: Account
+    cash: Account
+    fees: dict[str, tuple[Account, Account]]
+
+
+class _Trade(msgspec.Struct, gc=False):
+    """What moving units does: the position after it, the result (a gain is negative), the movements."""
+
+    held: Decimal
+    basis: Decimal
+    closed: Decimal
+    result: Decimal
+    movements: list[Movement]
+
+
+class PositionLedger:
+    """Positions, cash, fees and results of one book.
+
+    Args:
+        cost_method: which cost a closing trade releases.
+    """
+
+    def __init__(self, cost_method: CostMethod = CostMethod.AVERAGE) -> None:
+        self.cost_method = cost_method
+        self._release = RELEASE[cost_method]
+        self._accounts = Accounts()
+        self._holdings: dict[str, _Holding] = {}
+        self._suspense: dict[str, list[events.FillBooked]] = {}
+
+    # --- changing -----------------------------------------------------------------------------------
+
+    def define_instrument(self, instrument: Instrument) -> None:
+        """Make an instrument known, or use this definition of it from now on."""
+        holding = self._holdings.get(instrument.symbol)
+        if holding is not None:
+            holding.instrument = instrument
+            return
+        symbol, currency = instrument.symbol, instrument.currency
+        open_account = self._accounts.open
+        self._holdings[symbol] = _Holding(
+            instrument,
+            units=open_account(f"position:{symbol}", instrument.unit),
+            market=open_account(f"market:{symbol}", instrument.unit),
+            basis=open_account(f"basis:{symbol}", currency),
+            realised=open_account(f"realised:{symbol}", currency),
+            contracts=open_account(f"contracts:{symbol}", currency),
+            fees_in_kind=open_account(f"fees_in_kind:{symbol}", currency),
+            units_as_fees=open_account(f"units_as_fees:{symbol}", instrument.unit),
+            cash=open_account("cash", currency),
+            fees={},
+        )
+
+    @exactly
+    def plan_fill(self, event: events.FillBooked) -> FillEffect:
+        """Work out what a fill does, changing nothing: ``post`` books it.
+
+        Raises:
+            UnknownInstrument: its symbol was never defined.
+        """
+        holding = self._holding(event.symbol)
+        size = event.quantity
+        signed = size if event.side is _BUY else -size
+        value = event.price * holding.instrument.multiplier
+        trade = self._trade(
+            holding, holding.units.balance, holding.basis.balance, signed, value, holding.realised
+        )
+        fee_on_close = ZERO
+        if event.fee:
+            currency = event.fee_currency or holding.instrument.currency
+            trade.movements += self._fee_movements(holding, event.fee, currency, trade)
+            fee_on_close = _fee_share(event.fee, currency, trade.closed, size)
+        return FillEffect(
+            trade.closed,
+            size - trade.closed,
+            -trade.result,
+            fee_on_close,
+            event.fee - fee_on_close,
+            trade.movements,
+        )
+
+    def post(self, effect: FillEffect) -> None:
+        """Book what ``plan_fill`` worked out; nothing else may have been booked in between."""
+        self._accounts.post(effect.movements)
+
+    def suspend(self, event: events.FillBooked) -> None:
+        """Keep a fill of undisclosed side apart: it is money, and nobody knows yet which way it went."""
+        self._suspense.setdefault(event.client_order_id, []).append(event)
+
+    def disclose(self, client_order_id: str, side: Side) -> None:
+        """Book what was kept apart for this order, now that its side is known."""
+        for event in self._suspense.pop(client_order_id, ()):
+            self.post(self.plan_fill(replace(event, side=side)))
+
+    def undisclosed(self, symbol: str) -> Decimal:
+        """Quantity filled in this instrument of which nobody has said yet which way it went."""
+        fills = (
+            event.quantity
+            for events_ in self._suspense.values()
+            for event in events_
+            if event.symbol == symbol
+        )
+        return reduce(EXACT.add, fills, ZERO)
+
+    def apply(self, event: events.Event) -> None:
+        """Fold one event; those that concern neither positions nor cash change nothing.
+
+        Raises:
+            UnknownInstrument: a fill in a symbol that was never defined. Nothing is booked in part.
+        """
+        if isinstance(event, events.FillBooked):
+            if event.side is _UNDISCLOSED:
+                self.suspend(event)
+            else:
+                self.post(self.plan_fill(event))
+        elif isinstance(event, events.InstrumentDefined):
+            self.define_instrument(event.instrument)
+        elif isinstance(event, events.CashTransferred):
+            self._transfer(event.currency, event.amount)
+
+    def apply_fill(
+        self,
+        symbol: str,
+        side: Side | str,
+        quantity: Number,
+        price: Number,
+        *,
+        fee: Number = 0,
+        fee_currency: str = "",
+    ) -> FillEffect:
+        """Book a fill, the short way: makes the event and applies it. It does not know execution ids.
+
+        Raises:
+            InvalidNumber, InvalidQuantity, UnknownEnumValue, UnknownInstrument: nothing is booked.
+        """
+        event = events.FillBooked(
+            client_order_id="",
+            symbol=symbol,
+            side=to_word(side, Side, "side"),
+            quantity=positive(to_decimal(quantity, "quantity"), "quantity"),
+            price=to_decimal(price, "price"),
+            execution_id="",
+            fee=to_decimal(fee, "fee"),
+            fee_currency=fee_currency,
+        )
+        effect = self.plan_fill(event)
+        self.post(effect)
+        return effect
+
+    def deposit(self, currency: str, amount: Number) -> None:
+        """Pay cash in, or take it out with a negative amount.
+
+        Raises:
+            InvalidNumber, InvalidInput: nothing is booked.
+        """
+        self._transfer(check_id(currency, "currency"), to_decimal(amount, "amount"))
+
+    def _transfer(self, currency: str, amount: Decimal) -> None:
+        capital, cash = self._accounts.open("capital", currency), self._accounts.open("cash", currency)
+        self._accounts.post([(capital, cash, amount)])
+
+    def _trade(
+        self,
+        holding: _Holding,
+        held: Decimal,
+        basis: Decimal,
+        signed: Decimal,
+        value: Decimal,
+        result_account: Account,
+    ) -> _Trade:
+        """Move ``signed`` units at ``value`` each into a position of ``held`` units that cost ``basis``."""
+        size = abs(signed)
+        closed = min(size, abs(held)) if held and (held > 0) is not (signed > 0) else ZERO
+        change = notional = signed * value
+        if closed:
+            opened = signed + closed if signed < 0 else signed - closed
+            change = opened * value - self._release(basis, abs(held), closed)
+        result = notional - change
+        paid_from = holding.contracts if holding.instrument.kind is _LINEAR else holding.cash
+        movements = [(holding.market, holding.units, signed), (paid_from, holding.basis, change)]
+        if result:
+            movements.append((holding.cash, result_account, result))
+        return _Trade(held + signed, basis + change, closed, result, movements)
+
+    def _fee_movements(self, holding: _Holding, fee: Decimal, currency: str, trade: _Trade) -> list[Movement]:
+        """A fee in the currency bought makes the position smaller; any other comes out of cash."""
+        if currency != holding.instrument.base_currency or holding.instrument.kind is not _SPOT:
+            cash, fees = holding.fees.get(currency) or self._open_fees(holding, currency)
+            return [(cash, fees, fee)]
+        in_kind = self._trade(holding, trade.held, trade.basis, -fee, ZERO, holding.fees_in_kind)
+        return [(holding.units_as_fees, holding.units, -fee), *in_kind.movements[1:]]
+
+    def _open_fees(self, holding: _Holding, currency: str) -> tuple[Account, Account]:
+        name = f"fees:{holding.instrument.symbol}"
+        pair = (self._accounts.open("cash", currency), self._accounts.open(name, currency))
+        holding.fees[currency] = pair
+        return pair
+
+    def _holding(self, symbol: str) -> _Holding:
+        holding = self._holdings.get(symbol)
+        if holding is None:
+            raise UnknownInstrument("symbol", f"{symbol!r} is not defined", "Define the instrument first")
+        return holding
+
+    # --- looking up ---------------------------------------------------------------------------------
+
+    def instrument(self, symbol: str) -> Instrument | None:
+        """The definition in force, or None."""
+        holding = self._holdings.get(symbol)
+        return None if holding is None else holding.instrument
+
+    def instruments(self) -> list[Instrument]:
+        """Every instrument defined, in the order of its first definition."""
+        return [holding.instrument for holding in self._holdings.values()]
+
+    def position(self, symbol: str) -> Position:
+        """The position in this instrument; flat if it never traded.
+
+        Raises:
+            UnknownInstrument: the symbol was never defined.
+        """
+        holding = self._holding(symbol)
+        instrument = holding.instrument
+        return Position(
+            symbol,
+            instrument.unit,
+            instrument.currency,
+            holding.units.balance,
+            holding.basis.balance,
+            -holding.realised.balance,
+            {currency: fees.balance for currency, (_, fees) in holding.fees.items()},
+            holding.fees_in_kind.balance,
+            self.undisclosed(symbol) if self._suspense else ZERO,
+            instrument.multiplier,
+        )
+
+    def positions(self) -> list[Position]:
+        """Every position, flat ones included, in the order of the instruments' definition."""
+        return [self.position(symbol) for symbol in self._holdings]
+
+    def traded(self, symbol: str) -> Decimal:
+        """Signed sum of all fills booked in this instrument: the position before fees in kind."""
+        return -self._holding(symbol).market.balance
+
+    def cash(self) -> dict[str, Decimal]:
+        """Cash by currency."""
+        return self._accounts.balances("cash")
+
+    def accounts(self) -> list[Account]:
+        """Copies of all accounts: the chart and what each holds."""
+        return [Account(account.name, account.unit, account.balance) for account in self._accounts]
+
+    def trial_balance(self) -> dict[str, Decimal]:
+        """The sum over all accounts by unit: exactly zero for each, always."""
+        return self._accounts.trial_balance()
+
+    @exactly
+    def equity(self, marks: Mapping[str, Decimal]) -> dict[str, Decimal]:
+        """Cash plus what the positions are worth at ``marks`` (by symbol), for each currency.
+
+        A linear position is worth its unrealised result, any other its market value.
+
+        Raises:
+            UnknownInstrument: an open position has no mark; the error names it. Nothing is guessed.
+        """
+        totals = self.cash()
+        for position in self.positions():
+            if not position.quantity:
+                continue
+            if position.symbol not in marks:
+                raise UnknownInstrument("marks", f"no mark for the open position in {position.symbol}")
+            mark = to_decimal(marks[position.symbol], f"marks[{position.symbol}]")
+            linear = self._holding(position.symbol).instrument.kind is InstrumentKind.LINEAR
+            worth = position.unrealised_pnl(mark) if linear else position.market_value(mark)
+            totals[position.currency] = totals.get(position.currency, ZERO) + worth
+        return totals
+
+    def to_dict(self) -> dict[str, Any]:
+        """Positions and cash, ready for JSON: numbers as canonical strings."""
+        return {
+            "cost_method": self.cost_method.value,
+            "positions": {position.symbol: position_to_dict(position) for position in self.positions()},
+            "cash": {currency: text_of(amount) for currency, amount in self.cash().items()},
+        }
+
+
+def position_to_dict(position: Position) -> dict[str, Any]:
+    """A position as every JSON output shows it: numbers as canonical strings."""
+    average = position.average_cost
+    return {
+        "symbol": position.symbol,
+        "quantity": text_of(position.quantity),
+        "unit": position.unit,
+        "average_cost": None if average is None else text_of(average),
+        "cost_basis": text_of(position.cost_basis),
+        "realised_pnl": text_of(position.realised_pnl),
+        "currency": position.currency,
+        "fees": {currency: text_of(amount) for currency, amount in position.fees.items()},
+        "fees_in_kind": text_of(position.fees_in_kind),
+        "undisclosed": text_of(position.undisclosed),
+    }
+
+
+def _fee_share(fee: Decimal, currency: str, closed: Decimal, size: Decimal) -> Decimal:
+    """The closing part's share of a fee, rounded half-even at the currency's quantum."""
+    if not closed or closed == size:
+        return fee if closed else ZERO
+    return divide(fee * closed, size, currency_quantum(currency))

@@ -1,0 +1,215 @@
+"""Records, orders, fills and positions as positional rows, in the column order of the tables.
+
+This is the hot path of every append, so rows are plain tuples built in one pass.
+"""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any, Final, get_args
+
+import msgspec
+
+from execore.core.position_ledger import Position, position_to_dict
+from execore.journal.codec import chained
+from execore.journal.protocol import FillRow, Head
+from execore.model.errors import InvariantViolation, SequenceConflict
+from execore.model.events import AnyEvent
+from execore.model.money import text_of
+from execore.model.orders import NO_METADATA, Metadata, Order
+from execore.model.records import Record
+from execore.model.vocabulary import Side
+
+EVENT_TYPES: Final[dict[type, str]] = {kind: str(kind.__struct_config__.tag) for kind in get_args(AnyEvent)}
+"""The word that the journal's text and its ``type`` column have for each kind of event."""
+
+INDEXED_COLUMNS: Final = (
+    "book",
+    "sequence",
+    "type",
+    "client_order_id",
+    "execution_id",
+    "actor",
+    "ts_event_ns",
+    "ts_recorded_ns",
+)
+"""What ``events`` repeats of the text beside it, to be found by; ``verify`` compares them."""
+
+EVENT_COLUMNS: Final = (*INDEXED_COLUMNS, "hash", "data")
+HASH_COLUMN: Final = EVENT_COLUMNS.index("hash")
+ORDER_COLUMNS: Final = (
+    "book",
+    "client_order_id",
+    "venue_order_id",
+    "symbol",
+    "side",
+    "quantity",
+    "filled",
+    "leaves",
+    "average_price",
+    "state",
+    "ord_status",
+    "flags",
+    "order_type",
+    "price",
+    "stop_price",
+    "time_in_force",
+    "expire_ts_ns",
+    "strategy",
+    "metadata",
+    "reason",
+    "closed_from",
+    "created_ts_ns",
+    "updated_ts_ns",
+)
+FILL_COLUMNS: Final = (
+    "book",
+    "sequence",
+    "client_order_id",
+    "venue_order_id",
+    "execution_id",
+    "execution_key",
+    "symbol",
+    "side",
+    "quantity",
+    "price",
+    "fee",
+    "fee_currency",
+    "ts_event_ns",
+    "late",
+)
+POSITION_COLUMNS: Final = (
+    "book",
+    "symbol",
+    "quantity",
+    "unit",
+    "average_cost",
+    "cost_basis",
+    "realised_pnl",
+    "currency",
+    "fees",
+    "fees_in_kind",
+    "undisclosed",
+)
+
+_UNDISCLOSED: Final = Side.UNDISCLOSED
+
+Row = tuple[str | int | None, ...]
+
+
+def check_append(
+    where: str, book: str, expected_sequence: int, head: Head, records: Sequence[Record]
+) -> None:
+    """Make sure that the writer knows the head of ``book``, and that ``records`` continue it without a gap.
+
+    Raises:
+        SequenceConflict: the head is not ``expected_sequence``: the fence against two writers.
+        InvariantViolation: the records are numbered otherwise: stored like this they would break the chain.
+    """
+    if head.sequence != expected_sequence:
+        raise SequenceConflict(
+            f"book {book!r} in {where} is at sequence {head.sequence}, not {expected_sequence}: "
+            "somebody else appended to it; nothing was stored",
+            "Make sure that one process writes the book, then open it again",
+        )
+    for sequence, record in enumerate(records, expected_sequence + 1):
+        if record.sequence != sequence or record.book != book:
+            raise InvariantViolation(
+                f"record {record.sequence} of book {record.book!r} was offered as {sequence} of {book!r}",
+                "Nothing was stored; number the records from expected_sequence + 1",
+            )
+
+
+def event_rows(records: Sequence[Record], previous: bytes) -> list[Row]:
+    """The rows of ``events`` that link ``records`` to the chain ending in ``previous``."""
+    return [
+        (
+            record.book,
+            record.sequence,
+            EVENT_TYPES[type(record.event)],
+            getattr(record.event, "client_order_id", ""),
+            getattr(record.event, "execution_id", ""),
+            record.actor,
+            record.ts_event_ns,
+            record.ts_recorded_ns,
+            stored.hash,
+            stored.data.decode(),
+        )
+        for record, stored in zip(records, chained(records, previous), strict=True)
+    ]
+
+
+def order_rows(book: str, orders: Iterable[Order]) -> list[Row]:
+    """The rows of ``orders`` that show each order as it is now."""
+    return [_order_row(book, order) for order in orders]
+
+
+def _order_row(book: str, order: Order) -> Row:
+    request = order.request
+    return (
+        book,
+        request.client_order_id,
+        order.venue_order_id,
+        request.symbol,
+        None if request.side is _UNDISCLOSED else request.side,
+        text_of(order.quantity),
+        text_of(order.filled),
+        text_of(order.leaves),
+        _text_or_none(order.average_price),
+        order.state,
+        order.ord_status,
+        ",".join(order.flags),
+        request.order_type,
+        _text_or_none(order.price),
+        _text_or_none(order.stop_price),
+        request.time_in_force,
+        request.expire_ts_ns,
+        request.strategy,
+        _metadata_text(request.metadata),
+        order.reason,
+        order.closed_from,
+        order.created_ts_ns,
+        order.updated_ts_ns,
+    )
+
+
+def fill_rows(book: str, fills: Iterable[FillRow]) -> list[Row]:
+    """The rows of ``fills`` that show each booked fill."""
+    return [_fill_row(book, row) for row in fills]
+
+
+def _fill_row(book: str, row: FillRow) -> Row:
+    fill = row.fill
+    return (
+        book,
+        row.sequence,
+        fill.client_order_id,
+        fill.venue_order_id,
+        fill.execution_id,
+        row.execution_key,
+        fill.symbol,
+        None if fill.side is _UNDISCLOSED else fill.side,
+        text_of(fill.quantity),
+        text_of(fill.price),
+        text_of(fill.fee),
+        fill.fee_currency,
+        row.ts_event_ns,
+        int(fill.late),
+    )
+
+
+def position_rows(book: str, positions: Iterable[Position]) -> list[Row]:
+    """The rows of ``positions`` that show each position as it is now."""
+    return [_position_row(book, position_to_dict(position)) for position in positions]
+
+
+def _position_row(book: str, shown: dict[str, Any]) -> Row:
+    shown["fees"] = msgspec.json.encode(shown["fees"]).decode()
+    return (book, *(shown[column] for column in POSITION_COLUMNS[1:]))
+
+
+def _text_or_none(number: Decimal | None) -> str | None:
+    return None if number is None else text_of(number)
+
+
+def _metadata_text(metadata: Metadata) -> str:
+    return "{}" if metadata == NO_METADATA else msgspec.json.encode(dict(metadata)).decode()

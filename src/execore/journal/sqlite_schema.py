@@ -1,0 +1,300 @@
+"""The SQLite file of a journal: its tables, how it is created, opened, recognised and owned.
+
+Nothing here (or anywhere in this process) may open the database file except through apsw: closing any other
+descriptor of it would drop the POSIX locks that SQLite holds.
+"""
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from execore.journal.rows import EVENT_COLUMNS, FILL_COLUMNS, ORDER_COLUMNS, POSITION_COLUMNS
+from execore.model.errors import (
+    JournalError,
+    JournalFull,
+    JournalNotFound,
+    JournalOwned,
+    JournalReadOnly,
+    NewerSchema,
+    NotAJournal,
+    NotRecorded,
+)
+
+APPLICATION_ID: Final = int.from_bytes(b"exec", "big")
+FILE_VERSION: Final = 1
+"""The version of the tables (``PRAGMA user_version``); that of the records is in each record."""
+
+MINIMUM_SQLITE: Final = (3, 51, 3)
+"""Earlier versions can corrupt a WAL that two connections use."""
+
+BUSY_TIMEOUT_MS: Final = 2_000
+CACHE_KIB: Final = 32_768
+
+SCHEMA: Final = """
+CREATE TABLE events(
+  book TEXT NOT NULL, sequence INTEGER NOT NULL, type TEXT NOT NULL, client_order_id TEXT NOT NULL,
+  execution_id TEXT NOT NULL, actor TEXT NOT NULL, ts_event_ns INTEGER NOT NULL,
+  ts_recorded_ns INTEGER NOT NULL, hash TEXT NOT NULL, data TEXT NOT NULL,
+  PRIMARY KEY(book, sequence)) STRICT, WITHOUT ROWID;
+CREATE INDEX events_by_order ON events(book, client_order_id);
+CREATE TRIGGER events_no_update BEFORE UPDATE ON events
+  BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+CREATE TRIGGER events_no_delete BEFORE DELETE ON events
+  BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+
+CREATE TABLE orders(
+  book TEXT NOT NULL, client_order_id TEXT NOT NULL, venue_order_id TEXT NOT NULL, symbol TEXT NOT NULL,
+  side TEXT, quantity TEXT NOT NULL, filled TEXT NOT NULL, leaves TEXT NOT NULL, average_price TEXT,
+  state TEXT NOT NULL, ord_status TEXT NOT NULL, flags TEXT NOT NULL, order_type TEXT NOT NULL, price TEXT,
+  stop_price TEXT, time_in_force TEXT NOT NULL, expire_ts_ns INTEGER, strategy TEXT NOT NULL,
+  metadata TEXT NOT NULL, reason TEXT NOT NULL, closed_from TEXT, created_ts_ns INTEGER NOT NULL,
+  updated_ts_ns INTEGER NOT NULL, PRIMARY KEY(book, client_order_id)) STRICT, WITHOUT ROWID;
+CREATE INDEX orders_by_venue_id ON orders(book, venue_order_id) WHERE venue_order_id <> '';
+CREATE TABLE fills(
+  book TEXT NOT NULL, sequence INTEGER NOT NULL, client_order_id TEXT NOT NULL, venue_order_id TEXT NOT NULL,
+  execution_id TEXT NOT NULL, execution_key TEXT NOT NULL, symbol TEXT NOT NULL, side TEXT,
+  quantity TEXT NOT NULL, price TEXT NOT NULL, fee TEXT NOT NULL, fee_currency TEXT NOT NULL,
+  ts_event_ns INTEGER NOT NULL, late INTEGER NOT NULL, PRIMARY KEY(book, sequence)) STRICT, WITHOUT ROWID;
+CREATE INDEX fills_by_order ON fills(book, client_order_id);
+CREATE TABLE positions(
+  book TEXT NOT NULL, symbol TEXT NOT NULL, quantity TEXT NOT NULL, unit TEXT NOT NULL, average_cost TEXT,
+  cost_basis TEXT NOT NULL, realised_pnl TEXT NOT NULL, currency TEXT NOT NULL, fees TEXT NOT NULL,
+  fees_in_kind TEXT NOT NULL, undisclosed TEXT NOT NULL, PRIMARY KEY(book, symbol)) STRICT, WITHOUT ROWID;
+CREATE TABLE projection_heads(
+  book TEXT NOT NULL PRIMARY KEY, sequence INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+
+def _insert(table: str, columns: tuple[str, ...]) -> str:
+    return f"INSERT INTO {table}({', '.join(columns)}) VALUES({', '.join('?' * len(columns))})"
+
+
+def _upsert(table: str, columns: tuple[str, ...], keys: int) -> str:
+    changes = ", ".join(f"{column}=excluded.{column}" for column in columns[keys:])
+    return f"{_insert(table, columns)} ON CONFLICT({', '.join(columns[:keys])}) DO UPDATE SET {changes}"
+
+
+INSERT_EVENT: Final = _insert("events", EVENT_COLUMNS)
+UPSERT_ORDER: Final = _upsert("orders", ORDER_COLUMNS, keys=2)
+UPSERT_FILL: Final = _upsert("fills", FILL_COLUMNS, keys=2)
+UPSERT_POSITION: Final = _upsert("positions", POSITION_COLUMNS, keys=2)
+MOVE_FILLS: Final = "UPDATE fills SET client_order_id=? WHERE book=? AND client_order_id=?"
+END_ORDER: Final = "DELETE FROM orders WHERE book=? AND client_order_id=?"
+PROJECTION_TABLES: Final = ("orders", "fills", "positions")
+
+# What SQLite says, what that means here, and what to do. Anything else is not known to be harmless.
+_MEANINGS: Final[tuple[tuple[tuple[type[apsw.Error], ...], type[JournalError], str, str], ...]] = (
+    (
+        (apsw.NotADBError, apsw.CorruptError),
+        NotAJournal,
+        "is not a whole SQLite database",
+        "Check the path; if it is the journal, restore it from a backup and compare that with the anchor",
+    ),
+    (
+        (apsw.FullError,),
+        JournalFull,
+        "has no space left; nothing was stored",
+        "Free disk space; the book can go on from where it was",
+    ),
+    (
+        (apsw.ReadOnlyError, apsw.PermissionsError),
+        JournalReadOnly,
+        "cannot be written; nothing was stored",
+        "Make the file and its directory writable, or open it with read_only=True",
+    ),
+    (
+        (apsw.BusyError, apsw.LockedError),
+        NotRecorded,
+        "is locked by another program; nothing was stored",
+        "Close the other program's transaction (a database shell, a backup) and try again",
+    ),
+    (
+        (apsw.ConstraintError,),
+        NotRecorded,
+        "was given a row that does not fit its table; nothing was stored",
+        "This is a bug in execore: report it",
+    ),
+)
+
+
+def meaning_of(error: apsw.Error, path: str) -> JournalError | None:
+    """What an SQLite error certainly means for the journal at ``path``; None if that is not certain."""
+    for kinds, meaning, what, next_step in _MEANINGS:
+        if isinstance(error, kinds):
+            return meaning(f"{path} {what} ({error})", next_step)
+    return None
+
+
+@contextmanager
+def translated_errors(path: str) -> Iterator[None]:
+    """Turn SQLite errors while opening or reading into ours.
+
+    Raises:
+        NotAJournal, JournalFull, JournalReadOnly, NotRecorded, JournalError: by what SQLite said.
+    """
+    try:
+        yield
+    except apsw.Error as error:
+        unknown = JournalError(f"{path} cannot be opened or read ({error})", "Check the disk and permissions")
+        raise meaning_of(error, path) or unknown from error
+
+
+def connect(path: str, *, read_only: bool, vfs: str | None) -> apsw.Connection:
+    """Open the journal at ``path`` and check that it is one, and that its settings hold.
+
+    Raises:
+        JournalNotFound, NotAJournal, NewerSchema, JournalReadOnly, JournalError: it cannot be used.
+    """
+    if not os.path.exists(path):
+        raise JournalNotFound(
+            f"there is no journal at {path}", "Check the path; it is made when a book opens"
+        )
+    flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE
+    with translated_errors(path):
+        connection = apsw.Connection(path, flags=flags, vfs=vfs)
+        try:
+            connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+            _check_identity(connection, path)
+            if not read_only:
+                _make_durable(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _check_identity(connection: apsw.Connection, path: str) -> None:
+    if connection.pragma("application_id") != APPLICATION_ID:
+        raise NotAJournal(
+            f"{path} is an SQLite database, but not an execore journal", "Choose another path for the journal"
+        )
+    version = connection.pragma("user_version")
+    if version > FILE_VERSION:
+        raise NewerSchema(
+            f"{path} has file version {version}; this execore knows up to {FILE_VERSION}", "Upgrade execore"
+        )
+
+
+def _make_durable(connection: apsw.Connection, path: str) -> None:
+    if connection.readonly("main"):
+        raise JournalReadOnly(
+            f"{path} cannot be written", "Make the file writable, or open it with read_only=True"
+        )
+    # fullfsync is for macOS, where a plain fsync leaves data in the drive's cache; elsewhere it is ignored.
+    settings = {"journal_mode": "wal", "synchronous": 2, "fullfsync": 1, "checkpoint_fullfsync": 1}
+    for name, value in settings.items():
+        connection.pragma(name, value)
+    for name, value in settings.items():
+        if connection.pragma(name) != value:
+            raise JournalError(
+                f"{path}: SQLite did not accept {name}={value}; commits would not be durable",
+                "Keep the journal on a local file system that supports WAL",
+            )
+    connection.pragma("cache_size", -CACHE_KIB)
+
+
+def check_sqlite_version() -> None:
+    """Make sure that apsw carries an SQLite without the known WAL defects.
+
+    Raises:
+        JournalError: it is older than ``MINIMUM_SQLITE``.
+    """
+    version = apsw.sqlite_lib_version()
+    if tuple(int(part) for part in version.split(".")) < MINIMUM_SQLITE:
+        needed = ".".join(map(str, MINIMUM_SQLITE))
+        raise JournalError(
+            f"apsw carries SQLite {version}, which can corrupt a WAL", f"Install apsw>={needed}"
+        )
+
+
+def create(path: str, vfs: str | None) -> None:
+    """Make a new journal at ``path``, whole or not at all: it is built beside it and renamed.
+
+    Raises:
+        NotAJournal: the remains of a journal whose database file is gone lie there.
+        JournalFull, JournalReadOnly, JournalError: it cannot be made.
+    """
+    for remains in (f"{path}-wal", f"{path}.anchor"):
+        if os.path.exists(remains) and os.path.getsize(remains):
+            raise NotAJournal(
+                f"{path} is missing, but {remains} says that a journal was there",
+                "Put the journal back, or move that file away to begin a new one",
+            )
+    building = f"{path}.new"
+    for leftover in (building, f"{building}-journal", f"{building}-wal", f"{building}-shm"):
+        Path(leftover).unlink(missing_ok=True)
+    with translated_errors(path):
+        connection = apsw.Connection(building, vfs=vfs)
+        try:
+            with connection:
+                connection.execute(SCHEMA)
+                connection.pragma("application_id", APPLICATION_ID)
+                connection.pragma("user_version", FILE_VERSION)
+        finally:
+            connection.close()
+    os.replace(building, path)
+    sync_directory(os.path.dirname(path))
+
+
+def make_directories(directory: str) -> None:
+    """Create ``directory`` and its missing parents such that they outlive a power cut."""
+    if not os.path.isdir(directory):
+        make_directories(os.path.dirname(directory))
+        os.makedirs(directory, exist_ok=True)
+        sync_directory(os.path.dirname(directory))
+
+
+def sync_directory(directory: str) -> None:
+    """Make the names in ``directory`` durable. Windows has no such operation, and needs none."""
+    if sys.platform != "win32":
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def own(path: str) -> int:
+    """Become the one owner of the journal at ``path``; return the descriptor that holds the lock.
+
+    The lock is the operating system's, on ``<path>.lock``: it ends with the process, however that dies.
+
+    Raises:
+        JournalOwned: another process, or another journal object of this one, owns it.
+        OSError: the lock file cannot be made, or not locked.
+    """
+    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        _lock(descriptor)
+    except OSError as error:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        owner = os.read(descriptor, 32).decode(errors="replace").strip()
+        os.close(descriptor)
+        if error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+            raise  # not somebody else's lock: this file system has none
+        raise JournalOwned(
+            f"{path} is owned by process {owner or 'unknown'}",
+            "Stop that process, or open the journal with read_only=True",
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
+    return descriptor
+
+
+def _lock(descriptor: int) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # beyond the pid: a locked byte cannot be read
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,82 @@
+"""Restart is replay: a book's state is rebuilt from its journal, and the chain is verified on the way."""
+
+from collections.abc import Callable, Iterator
+
+from execore.core.engine import BookState
+from execore.core.order_ledger import History, execution_key
+from execore.journal.codec import GENESIS, decode_record, next_hash
+from execore.journal.protocol import Changes, FillRow, Head, Journal
+from execore.model.errors import ChainBroken
+from execore.model.events import AnyOrderEvent, FillBooked, OrderEvent
+from execore.model.money import exactly
+from execore.model.records import Record
+
+
+def replayed(journal: Journal, book: str) -> Iterator[Record]:
+    """Yield the book's records in order, having checked each against the chain and the sequence.
+
+    Raises:
+        ChainBroken: a record is missing, out of place or changed; the error says which.
+        NewerSchema: a newer execore wrote it.
+    """
+    previous, expected = GENESIS, 1
+    for stored in journal.read(book):
+        previous = next_hash(previous, stored.data)
+        if stored.sequence != expected or previous.hex() != stored.hash:
+            raise ChainBroken(
+                f"book {book}: the chain breaks at sequence {expected}",
+                "Run `execore audit verify`; restore the journal from a copy that verifies",
+                sequence=expected,
+            )
+        yield decode_record(stored)
+        expected += 1
+
+
+@exactly
+def rebuild(
+    journal: Journal, book: str, progress: Callable[[int], None] | None = None
+) -> tuple[BookState, Head]:
+    """Return the state that the book's records make, and the head they end in.
+
+    Args:
+        progress: called with each sequence that was folded.
+
+    Raises:
+        ChainBroken, NewerSchema: as ``replayed`` does.
+    """
+    state = BookState(history_of(journal, book))
+    sequence = 0
+    for record in replayed(journal, book):
+        state.apply(record.event, record.ts_event_ns)
+        sequence = record.sequence
+        if progress is not None:
+            progress(sequence)
+    return state, journal.head(book)
+
+
+def history_of(journal: Journal, book: str) -> History:
+    """Where a ledger reads an order's past: the journal, so that it need not be kept beside it."""
+
+    def history(client_order_id: str) -> Iterator[AnyOrderEvent]:
+        for stored in journal.read_order(book, client_order_id):
+            event = decode_record(stored).event
+            if isinstance(event, OrderEvent):
+                yield event
+
+    return history
+
+
+def fill_row(record: Record, fill: FillBooked) -> FillRow:
+    """A booked fill as its projection shows it."""
+    key = execution_key(fill.execution_scope, fill.execution_id)
+    return FillRow(record.sequence, record.ts_event_ns, key, fill)
+
+
+def whole_projection(journal: Journal, book: str, state: BookState) -> Changes:
+    """Everything the projection tables must hold for a book, made from its records and their state."""
+    fills = [
+        fill_row(record, record.event)
+        for record in replayed(journal, book)
+        if isinstance(record.event, FillBooked)
+    ]
+    return Changes(list(state.orders), fills, state.positions.positions())

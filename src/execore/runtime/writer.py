@@ -1,0 +1,128 @@
+"""The one writer of a book: steps inputs on the working state, and makes their events durable in one commit.
+
+Order of duties: step, append (durable), and only then are effects and answers let go. When an append fails,
+the working state is thrown away and the book closes: what the journal holds is the truth, and opening the
+book again replays it.
+"""
+
+from collections.abc import Iterable
+
+from execore.core.engine import BookState, step
+from execore.journal.protocol import Changes, Head, Journal
+from execore.model.answers import Answer
+from execore.model.errors import BookClosed, InvalidInput
+from execore.model.events import AnyEvent, FillBooked, OrderEvent, OrderReowned
+from execore.model.money import exactly
+from execore.model.orders import Order
+from execore.model.records import Record
+from execore.model.requests import Input
+from execore.runtime.clock import Clock
+from execore.runtime.recovery import fill_row
+
+
+class Writer:
+    """Owns the working state of one book and its place in the journal."""
+
+    def __init__(self, journal: Journal, book: str, state: BookState, head: Head, clock: Clock) -> None:
+        self.book = book
+        self.head = head
+        self._journal = journal
+        self._state: BookState | None = state
+        self._clock = clock
+
+    @property
+    def state(self) -> BookState:
+        """The working state; between calls it is what the journal holds.
+
+        Raises:
+            BookClosed: the book was closed, or an append failed.
+        """
+        if self._state is None:
+            raise BookClosed(
+                f"book {self.book} is closed",
+                "Open it again: what the journal holds is replayed, and nothing recorded is lost",
+            )
+        return self._state
+
+    @exactly
+    def process(self, causes: Iterable[Input]) -> list[Answer]:
+        """Step every input, one after the other, and commit all their events at once.
+
+        An input that is not acceptable raises, after everything before it was committed; it and those after
+        it changed nothing.
+
+        Raises:
+            InvalidInput: as the core says, by field.
+            NotRecorded, OutcomeUnknown: the append failed; the book is closed.
+        """
+        state = self.state
+        answers: list[Answer] = []
+        taken: list[tuple[Input, Answer]] = []
+        try:
+            for cause in causes:
+                answer = step(state, cause)
+                answers.append(answer)
+                if answer.events:
+                    taken.append((cause, answer))
+        except InvalidInput:
+            self._commit(taken)
+            raise
+        except BaseException:
+            self.close()  # the step may be half folded: what the journal holds is the truth
+            raise
+        self._commit(taken)
+        return answers
+
+    def record(self, event: AnyEvent, actor: str, ts_ns: int) -> None:
+        """Commit one event that is folded into the state already: the opening of a book."""
+        sequence = self.head.sequence + 1
+        self._append([Record(sequence, self.book, ts_ns, self._clock(), actor, "", event)], Changes())
+
+    def close(self) -> None:
+        """Let go of the working state. Closing twice is allowed."""
+        self._state = None
+
+    def _commit(self, taken: list[tuple[Input, Answer]]) -> None:
+        records: list[Record] = []
+        sequence = self.head.sequence
+        now_ns = self._clock()
+        for cause, answer in taken:
+            described = cause_of(cause)
+            for event in answer.events:
+                sequence += 1
+                records.append(
+                    Record(sequence, self.book, cause.ts_ns, now_ns, cause.actor, described, event)
+                )
+        if records:
+            self._append(records, self._changes(records))
+
+    def _append(self, records: list[Record], changes: Changes) -> None:
+        try:
+            self.head = self._journal.append(self.book, self.head.sequence, records, changes)
+        except BaseException:
+            self.close()
+            raise
+
+    def _changes(self, records: list[Record]) -> Changes:
+        """What these records change in the projections, each row once however often it changed."""
+        state = self.state
+        orders: dict[str, Order] = {}
+        symbols: dict[str, None] = {}
+        fills, moved = [], []
+        for record in records:
+            event = record.event
+            if isinstance(event, OrderEvent) and event.client_order_id:
+                order = state.orders.get(event.client_order_id)
+                orders[order.client_order_id] = order
+            if type(event) is FillBooked:
+                fills.append(fill_row(record, event))
+                symbols[event.symbol] = None
+            elif type(event) is OrderReowned:
+                moved.append((event.external_order_id, event.client_order_id))
+        positions = [state.positions.position(symbol) for symbol in symbols]
+        return Changes(list(orders.values()), fills, positions, moved)
+
+
+def cause_of(cause: Input) -> str:
+    """How a record names the input it came from: its type and its id."""
+    return f"{type(cause).__name__}:{cause.input_id}" if cause.input_id else type(cause).__name__

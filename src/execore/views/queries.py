@@ -1,0 +1,116 @@
+"""Orders, fills and positions as JSON-shaped dicts, from a journal's projection tables.
+
+Prices, quantities and money are canonical decimal texts; times are integer nanoseconds UTC. Give a journal
+that is opened ``read_only`` when another thread or process owns it.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from execore.journal.rows import FILL_COLUMNS, ORDER_COLUMNS, POSITION_COLUMNS
+from execore.journal.sqlite import SqliteJournal
+
+View = dict[str, Any]
+
+# Named, because the planner would rather walk the primary key, which is in the order asked for.
+_INDEXES = {
+    "orders": ("venue_order_id", "orders_by_venue_id"),
+    "fills": ("client_order_id", "fills_by_order"),
+}
+_ORDER_KEYS = (*ORDER_COLUMNS[1:], ORDER_COLUMNS[0])
+_POSITION_KEYS = (*POSITION_COLUMNS[1:], POSITION_COLUMNS[0])
+
+
+def orders(
+    journal: SqliteJournal,
+    *,
+    book: str | None = None,
+    state: str | None = None,
+    symbol: str | None = None,
+    strategy: str | None = None,
+) -> Iterator[View]:
+    """Yield the orders that fit every filter given, by book and client order id (so, in order of creation).
+
+    Each is what ``order_to_dict`` makes of an order, and its ``book``.
+
+    Raises:
+        NotAJournal, BookClosed: the journal cannot be read.
+    """
+    return _orders(journal, book=book, state=state, symbol=symbol, strategy=strategy)
+
+
+def order(
+    journal: SqliteJournal,
+    *,
+    book: str,
+    client_order_id: str | None = None,
+    venue_order_id: str | None = None,
+) -> View | None:
+    """The order of this client order id, venue order id, or both; None where there is none.
+
+    Where a venue uses its ids again, the order that was updated last is meant.
+
+    Raises:
+        NotAJournal, BookClosed: the journal cannot be read.
+    """
+    found = _orders(journal, book=book, client_order_id=client_order_id, venue_order_id=venue_order_id)
+    return max(found, key=lambda view: int(view["updated_ts_ns"]), default=None)
+
+
+def fills(
+    journal: SqliteJournal,
+    *,
+    book: str | None = None,
+    client_order_id: str | None = None,
+    symbol: str | None = None,
+) -> Iterator[View]:
+    """Yield the booked fills that fit every filter given, in the order in which they were booked.
+
+    By ``client_order_id`` it is a lookup where ``book`` is given too.
+
+    Raises:
+        NotAJournal, BookClosed: the journal cannot be read.
+    """
+    filters = {"book": book, "client_order_id": client_order_id, "symbol": symbol}
+    for view in _select(journal, "fills", FILL_COLUMNS, filters, "book, sequence"):
+        view["late"] = bool(view["late"])
+        yield view
+
+
+def positions(
+    journal: SqliteJournal, *, book: str | None = None, symbol: str | None = None
+) -> Iterator[View]:
+    """Yield the positions that fit every filter given, by book and symbol; flat ones too.
+
+    Each is what ``position_to_dict`` makes of a position, and its ``book``.
+
+    Raises:
+        NotAJournal, BookClosed: the journal cannot be read.
+    """
+    filters = {"book": book, "symbol": symbol}
+    for view in _select(journal, "positions", _POSITION_KEYS, filters, "book, symbol"):
+        view["fees"] = json.loads(view["fees"])
+        yield view
+
+
+def _orders(journal: SqliteJournal, **filters: str | None) -> Iterator[View]:
+    for view in _select(journal, "orders", _ORDER_KEYS, filters, "book, client_order_id"):
+        view["venue_order_id"] = view["venue_order_id"] or None
+        view["flags"] = view["flags"].split(",") if view["flags"] else []
+        view["metadata"] = json.loads(view["metadata"])
+        yield view
+
+
+def _select(
+    journal: SqliteJournal, table: str, keys: tuple[str, ...], filters: dict[str, str | None], by: str
+) -> Iterator[View]:
+    given = {column: value for column, value in filters.items() if value is not None}
+    column, index = _INDEXES.get(table, ("", ""))
+    source = f"{table} INDEXED BY {index}" if {"book", column} <= given.keys() else table
+    # Every venue id is not empty, and the index over them asks to be told.
+    terms = [f"{column}=?" for column in given] + ["venue_order_id<>''"] * ("venue_order_id" in given)
+    where = f" WHERE {' AND '.join(terms)}" if terms else ""
+    sql = f"SELECT {', '.join(keys)} FROM {source}{where} ORDER BY {by}"
+    for row in journal.select(sql, tuple(given.values())):
+        yield dict(zip(keys, row, strict=True))

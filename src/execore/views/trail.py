@@ -1,0 +1,67 @@
+"""Records as an auditor's eyes want them: one flat dict a record, the time readable, the event in short."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from execore.model.errors import InvalidInput
+from execore.model.records import Record
+
+_NANOSECOND_DIGITS: Final = 9
+
+
+def utc_text(ts_ns: int) -> str:
+    """An integer of nanoseconds UTC as RFC 3339 with all nine digits."""
+    seconds, nanoseconds = divmod(ts_ns, 1_000_000_000)
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
+
+
+def parse_utc(text: str, field: str) -> int:
+    """A time as the user writes it (RFC 3339, or integer nanoseconds) as integer nanoseconds UTC.
+
+    Raises:
+        InvalidInput: it is neither. A time without an offset is taken as UTC.
+    """
+    if text.isdigit():
+        return int(text)
+    whole, dot, rest = text.partition(".")
+    digits = rest.rstrip("Zz").partition("+")[0]
+    try:
+        moment = datetime.fromisoformat(text if not dot else whole + rest[len(digits) :])
+    except ValueError:
+        raise InvalidInput(field, f"{text!r} is not a time", "Write 2026-01-31T12:00:00Z") from None
+    if dot and (not digits.isdigit() or len(digits) > _NANOSECOND_DIGITS):
+        raise InvalidInput(field, f"{text!r} is not a time", "Write at most nine digits after the second")
+    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return int(moment.timestamp()) * 1_000_000_000 + int(digits.ljust(_NANOSECOND_DIGITS, "0") or 0)
+
+
+def record_to_dict(record: Record) -> dict[str, Any]:
+    """A record for display and JSON: its envelope, the event's type, the event whole, and a short detail."""
+    event = msgspec.to_builtins(record.event)
+    kind = event.pop("type")
+    return {
+        "sequence": record.sequence,
+        "time": utc_text(record.ts_event_ns),
+        "ts_event_ns": record.ts_event_ns,
+        "ts_recorded_ns": record.ts_recorded_ns,
+        "actor": record.actor,
+        "cause": record.cause,
+        "type": kind,
+        "event": event,
+        "detail": _detail(event),
+    }
+
+
+def _detail(event: dict[str, Any]) -> str:
+    """The event's own words in one line, without the order's id, which the reader has in front of him."""
+    parts = []
+    for key, value in event.items():
+        if key == "client_order_id" or value in ("", None):
+            continue
+        if isinstance(value, dict):
+            value = _detail(value)
+        parts.append(f"{key}={value}")
+    return " ".join(parts)
