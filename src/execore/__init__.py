@@ -4,7 +4,11 @@ An intent goes through a risk gate and an order state machine into a durable, ha
 exactly once, and every report into an order ledger and a position ledger that balance to the last digit.
 
     book = execore.open_book("sqlite:///trading.db", instruments=[...], venue=...)
-    answer = book.submit(execore.OrderRequest(symbol="BTC-USD", side="buy", quantity="0.5", price="60000"))
+    answer = book.submit(
+        execore.OrderRequest(
+            symbol="BTC-USD", side=execore.Side.BUY, quantity=Decimal("0.5"), price=Decimal(60_000)
+        )
+    )
 """
 
 from execore.core.order_ledger import OrderLedger

@@ -19,6 +19,8 @@ from execore.cli.output import (
 )
 from execore.journal.anchor import anchor_path, read_anchor
 from execore.journal.audit_log import AuditLog
+from execore.journal.rows import EVENT_TYPES
+from execore.model.errors import InputFileError, UnknownEnumValue
 from execore.runtime.addresses import journal_path
 from execore.views.trail import parse_utc, record_to_dict
 
@@ -37,7 +39,10 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show what was recorded: who did what, when."""
-    with reading(journal) as opened:
+    if event_type is not None and event_type not in EVENT_TYPES.values():
+        known = ", ".join(EVENT_TYPES.values())
+        raise UnknownEnumValue("type", f"{event_type!r} is not known", f"Use one of: {known}")
+    with reading(journal, book) as opened:
         records = AuditLog(opened, book).records(
             order,
             event_type,
@@ -59,6 +64,8 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Check the hash chain of every book, against its anchor where there is one; exit code 1 if it breaks."""
+    if anchor is not None and not anchor.exists():
+        raise InputFileError(f"there is no anchor at {anchor}", "Check the path, or leave --anchor out")
     anchors = read_anchor(str(anchor) if anchor else anchor_path(str(journal_path(journal))))
     sound = True
     with reading(journal) as opened:
@@ -98,7 +105,7 @@ def export(
     ] = None,
 ) -> None:
     """Write a book's records as JSON Lines that `tools/verify_chain.py` checks without execore."""
-    with reading(journal) as opened:
+    with reading(journal, book) as opened:
         log = AuditLog(opened, book)
         if output is None:
             log.export(sys.stdout.buffer)

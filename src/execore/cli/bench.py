@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from execore.cli.output import JsonOption, out, print_json, progress_bar
-from execore.testing.core_benchmark import measure
+from execore.testing.core_benchmark import SMALL_BOOK, measure
 
 app = typer.Typer(no_args_is_help=True, help="Measure execore on this machine.")
 
@@ -42,4 +42,9 @@ def core(
         f"({measured.microseconds_per_lifecycle:.1f} µs each), over {orders:,} orders"
     )
     out.print(f"{measured.bytes_per_open_order:,.0f} bytes of memory for each open order")
+    if measured.time_against_small_book is not None:
+        out.print(
+            f"against books of {SMALL_BOOK:,} orders: {measured.time_against_small_book:.2f} of their time "
+            f"and {measured.memory_against_small_book:.2f} of their memory for each order"
+        )
     out.print(f"Python {result['python']}, {result['machine']}, {result['date']}", style="dim")

@@ -15,10 +15,12 @@ from execore.core.risk_hook import OrderLimits
 from execore.journal.anchor import anchor_path, read_anchor
 from execore.journal.audit_log import AuditLog, Verification
 from execore.journal.sqlite import SqliteJournal
+from execore.model.errors import InvalidConfiguration
 from execore.model.instruments import Instrument
 from execore.model.money import EXACT, text_of
 from execore.model.orders import OrderRequest, order_to_dict
 from execore.model.vocabulary import OrderType, Side, TimeInForce
+from execore.runtime.addresses import journal_path
 from execore.runtime.book import Book, open_book
 from execore.venues.paper import PaperVenue
 from execore.venues.tape import Quote, made_up_tape
@@ -57,14 +59,14 @@ _POSITION_COLUMNS: Final = (
 
 def demo(
     journal: Annotated[
-        Path | None, typer.Option("--journal", "-j", help="File to make; execore-demo.db if none")
+        str | None, typer.Option("--journal", "-j", help="New journal to make; execore-demo.db if none")
     ] = None,
     quotes: Annotated[int, typer.Option("--quotes", min=1, help="Length of the tape")] = 600,
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same run")] = 7,
     as_json: JsonOption = False,
 ) -> None:
     """Trade a made-up tape on the paper venue and show orders, positions, PnL and the verified chain."""
-    path = journal or _unused(Path("execore-demo.db"))
+    path = _unused(Path("execore-demo.db")) if journal is None else _new(journal)
     tape = list(made_up_tape(BITCOIN, seed=seed, start_price=60_000, start_ts_ns=START_NS, quotes=quotes))
     session = Session(path, seed)
     try:
@@ -85,6 +87,18 @@ def demo(
         _show(result, verification)
     if not verification.ok:
         raise typer.Exit(1)
+
+
+def _new(address: str) -> Path:
+    """The file that ``address`` names. A demo in a used book would meet its own ids again, as conflicts.
+
+    Raises:
+        InvalidConfiguration: it is there already, or is no journal address.
+    """
+    path = journal_path(address)
+    if path.exists():
+        raise InvalidConfiguration("journal", f"{path} is there already", "Name a new file, or none")
+    return path
 
 
 def _unused(path: Path) -> Path:
@@ -109,7 +123,7 @@ class Session:
         )
         self.venue = PaperVenue("paper", [at_venue], start_ts_ns=START_NS, maker_fee_bps=-1, taker_fee_bps=5)
         self.book = open_book(
-            SqliteJournal(path),
+            f"sqlite:///{path}",
             BOOK,
             instruments=[BITCOIN],
             venue=self.venue,

@@ -1,9 +1,12 @@
 """The command line: thin commands over the runtime and the views. Errors are sentences, never tracebacks."""
 
+import os
 import sys
-from typing import Final
+from contextlib import suppress
+from typing import Any, Final
 
 import typer
+from typer.core import TyperGroup
 
 from execore.cli import audit, bench, demo, read, replay
 from execore.cli.output import complain
@@ -24,7 +27,44 @@ EXIT_CODES: Final[tuple[tuple[type[ExecoreError], int], ...]] = (
 )
 """0 is success, 1 a check that found something wrong, 2 a command line that cannot be read."""
 
+
+class Commands(TyperGroup):
+    """Every error of every command becomes a sentence on stderr and an exit code."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # typer's own name for it
+        """Run one command.
+
+        Raises:
+            typer.Exit: with the code, where it is not 0.
+        """
+        try:
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()  # at exit it would be too late to say what cannot be written
+        except ExecoreError as error:
+            complain(error.code, str(error))
+            raise typer.Exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind))) from None
+        except BrokenPipeError:
+            _discard_output()  # the reader (head, less) has seen enough
+            raise typer.Exit(0) from None
+        except KeyboardInterrupt:
+            complain("interrupted", "stopped; what was recorded so far is kept")
+            raise typer.Exit(130) from None
+        except OSError as error:
+            _discard_output()
+            complain("system_error", f"{error}. Check the path, its permissions and the free space")
+            raise typer.Exit(4) from None
+
+
+def _discard_output() -> None:
+    """Send what is still buffered nowhere: Python would try once more at exit, and complain."""
+    with suppress(OSError):  # in tests, standard output is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -41,19 +81,5 @@ app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:
-    """Run the command line; every execore error becomes a sentence on stderr and an exit code."""
-    try:
-        app()
-    except ExecoreError as error:
-        complain(error.code, str(error))
-        sys.exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
-    except BrokenPipeError:
-        # The reader (head, less) has seen enough. Python would complain once more when flushing at exit.
-        sys.stdout = None
-        sys.exit(0)
-    except KeyboardInterrupt:
-        complain("interrupted", "stopped; what was recorded so far is kept")
-        sys.exit(130)
-    except OSError as error:
-        complain("system_error", f"{error}. Check the path, its permissions and the free space")
-        sys.exit(4)
+    """Run the command line."""
+    app()

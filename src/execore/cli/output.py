@@ -29,8 +29,17 @@ JournalOption = Annotated[
 BookOption = Annotated[str, typer.Option("--book", "-b", help="Book in that journal")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON Lines instead of a table")]
 
+
+class _Output(Console):
+    """Standard output; a reader who went away is an error like any other, handled where those are."""
+
+    def on_broken_pipe(self) -> None:
+        """Pass on the error that rich is handling."""
+        raise  # rich calls this while it handles the BrokenPipeError
+
+
 # Into a pipe or a file, a line is as long as it needs to be.
-out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+out = _Output(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
 errors = Console(stderr=True, highlight=False)
 
 
@@ -100,16 +109,19 @@ def _shortened(number: str) -> str:
 
 
 @contextmanager
-def reading(address: str) -> Iterator[SqliteJournal]:
+def reading(address: str, book: str | None = None) -> Iterator[SqliteJournal]:
     """The journal at ``address``, opened for reading beside whoever writes it.
 
     Raises:
-        InvalidConfiguration: it is not a file. JournalError: it cannot be read.
+        InvalidConfiguration: it is not a file, or has no such book. JournalError: it cannot be read.
     """
     journal = open_journal(address, read_only=True)
     if not isinstance(journal, SqliteJournal):
         raise InvalidConfiguration("journal", f"{address!r} is not a file that can be read", "Name a file")
     try:
+        if book is not None and book not in (books := journal.books()):
+            known = ", ".join(books) or "no book at all"
+            raise InvalidConfiguration("book", f"{address} has no book {book!r}", f"It has: {known}")
         yield journal
     finally:
         journal.close()

@@ -8,6 +8,7 @@ from execore.cli.output import BookOption, JournalOption, JsonOption, out, print
 from execore.journal.audit_log import AuditLog
 from execore.journal.sqlite import SqliteJournal
 from execore.model.errors import UnknownOrder
+from execore.model.vocabulary import OrderState, to_word
 from execore.views import queries
 from execore.views.trail import record_to_dict
 
@@ -38,7 +39,8 @@ def orders(
     as_json: JsonOption = False,
 ) -> None:
     """List the orders of a book."""
-    with reading(journal) as opened:
+    state = None if state is None else to_word(state.upper(), OrderState, "state")
+    with reading(journal, book) as opened:
         rows = queries.orders(opened, book=book, state=state, symbol=symbol, strategy=strategy)
         print_rows(rows, _ORDER_COLUMNS, f"orders of {book}", as_json=as_json)
 
@@ -50,7 +52,7 @@ def order(
     as_json: JsonOption = False,
 ) -> None:
     """Show one order and its whole history."""
-    with reading(journal) as opened:
+    with reading(journal, book) as opened:
         found = _find(opened, book, order_id)
         events = [
             record_to_dict(record) for record in AuditLog(opened, book).records(found["client_order_id"])
@@ -83,7 +85,7 @@ def fills(
     as_json: JsonOption = False,
 ) -> None:
     """List the fills of a book, in the order in which they were booked."""
-    with reading(journal) as opened:
+    with reading(journal, book) as opened:
         rows = queries.fills(opened, book=book, symbol=symbol)
         print_rows(rows, _FILL_COLUMNS, f"fills of {book}", as_json=as_json)
 
@@ -95,6 +97,6 @@ def positions(
     as_json: JsonOption = False,
 ) -> None:
     """List the positions of a book, flat ones included."""
-    with reading(journal) as opened:
+    with reading(journal, book) as opened:
         rows = queries.positions(opened, book=book, symbol=symbol)
         print_rows(rows, _POSITION_COLUMNS, f"positions of {book}", as_json=as_json)

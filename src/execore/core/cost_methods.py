@@ -4,7 +4,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
-from execore.model.money import BASIS_QUANTUM, divide
+from execore.model.money import BASIS_QUANTUM, share
 from execore.model.vocabulary import CostMethod
 
 Release = Callable[[Decimal, Decimal, Decimal], Decimal]
@@ -19,7 +19,7 @@ def release_average(basis: Decimal, quantity: Decimal, closing: Decimal) -> Deci
     """
     if closing == quantity:
         return basis
-    return divide(basis * closing, quantity, BASIS_QUANTUM)
+    return share(basis, closing, quantity, BASIS_QUANTUM)
 
 
 RELEASE: Final[dict[CostMethod, Release]] = {CostMethod.AVERAGE: release_average}

@@ -15,15 +15,15 @@ from execore.core.order_facts import create
 from execore.core.order_ledger import History, OrderLedger
 from execore.core.order_state_machine import resubmission
 from execore.core.position_ledger import PositionLedger
-from execore.core.transitions import judge_execution, transition
+from execore.core.transitions import judge_execution, overfill_alerts, transition
 from execore.core.validation import validate_order, validate_terms
 from execore.model import effects, events, reports, requests
 from execore.model.answers import Answer, Outcome
 from execore.model.errors import DuplicateClientOrderId, InvalidInput, UnknownInstrument
-from execore.model.ids import check_id, external_order_id
+from execore.model.ids import check_id, external_order_id, is_id
 from execore.model.instruments import Instrument
-from execore.model.money import exactly
-from execore.model.orders import Order, OrderRequest
+from execore.model.money import canonical, exactly
+from execore.model.orders import Order, OrderRequest, disclosed
 from execore.model.vocabulary import CostMethod, OrderType, Side, TimeInForce
 
 _UNDISCLOSED: Final = Side.UNDISCLOSED
@@ -81,9 +81,11 @@ class BookState:
 
     def _disclose(self, event: events.AnyOrderEvent, order: Order) -> None:
         """Fills whose side nobody knew can be booked once their order, or its owner, has one."""
+        owner = order.client_order_id
+        if isinstance(event, events.OrderReowned):
+            self.positions.reown_suspended(event.external_order_id, owner)
         if order.side is not _UNDISCLOSED:
-            external = event.external_order_id if isinstance(event, events.OrderReowned) else ""
-            self.positions.disclose(external or order.client_order_id, order.side)
+            self.positions.disclose(owner, order.side)
 
 
 @exactly
@@ -101,9 +103,10 @@ def step(state: BookState, cause: requests.Input) -> Answer:
     reowned = None if order is None else _reowning(state, order, cause)
     if reowned is None:
         return _folded(state, _take_report(state, order, cause), cause.ts_ns)
-    state.apply(reowned, cause.ts_ns)
+    owner = state.apply(reowned, cause.ts_ns)
     answer = step(state, cause)
-    return replace(answer, events=(reowned, *answer.events))
+    alerts = () if owner is None else overfill_alerts(owner)
+    return replace(answer, events=(reowned, *answer.events), effects=alerts + answer.effects)
 
 
 def _folded(state: BookState, answer: Answer, ts_ns: int) -> Answer:
@@ -131,8 +134,7 @@ def open_book(
 def _submit(state: BookState, cause: requests.SubmitOrder) -> Answer:
     request = cause.order
     check_id(request.client_order_id, "client_order_id")
-    if request.side is _UNDISCLOSED:
-        raise InvalidInput("side", "an order is a buy or a sell", "Say which")
+    disclosed(request.side)
     existing = state.orders.find(request.client_order_id)
     if existing is not None:
         return resubmission(existing, request)
@@ -152,6 +154,11 @@ def _amend(state: BookState, cause: requests.AmendOrder) -> Answer:
     quantity = order.quantity if cause.quantity is None else cause.quantity
     validate_terms(quantity, cause.price, cause.stop_price, instrument)
     return transition(order, cause)
+
+
+def _cancel(state: BookState, cause: requests.CancelOrder) -> Answer:
+    check_id(cause.request_id, "request_id")
+    return _order_input(state, cause)
 
 
 def _order_input(state: BookState, cause: requests.OrderInput) -> Answer:
@@ -199,7 +206,7 @@ def _instrument(state: BookState, symbol: str) -> Instrument:
 _REQUESTS: Final[dict[type[requests.Input], Callable[[BookState, Any], Answer]]] = {
     requests.SubmitOrder: _submit,
     requests.ReleaseOrder: _order_input,
-    requests.CancelOrder: _order_input,
+    requests.CancelOrder: _cancel,
     requests.AmendOrder: _amend,
     requests.CloseOrder: _order_input,
     requests.SubmitNotSent: _order_input,
@@ -217,11 +224,15 @@ _REQUESTS: Final[dict[type[requests.Input], Callable[[BookState, Any], Answer]]]
 def _take_report(state: BookState, order: Order | None, report: Any) -> Answer:
     is_fill = type(report) is reports.FillReport
     if order is not None:
+        if type(report) is reports.UnreadableReport:
+            return _park(state, report, order)
         return _take_fill(state, order, report) if is_fill else transition(order, report)
     adopt = _ADOPTERS.get(type(report))
     adopted = None if adopt is None else adopt(state, report)
     if adopted is None:
         return _park(state, report)
+    if adopted.client_order_id in state.orders:  # adopted before, from a report that named as little
+        return _take_report(state, state.orders.get(adopted.client_order_id), report)
     order = create(adopted, report.ts_ns)
     answer = _take_fill(state, order, report) if is_fill else Answer(Outcome.APPLIED)
     alerts = _adoption_alert(adopted) if adopted.external else ()
@@ -240,16 +251,22 @@ def _reowning(state: BookState, order: Order, report: reports.Report) -> events.
     if not report.venue_order_id or report.venue_order_id == order.venue_order_id:
         return None
     other = state.orders.by_venue_order_id(report.venue_order_id, order.symbol)
-    if other is None or not other.external:
+    if other is None or other is order or not other.external:
         return None
     return events.OrderReowned(
-        order.client_order_id, other.client_order_id, report.venue_order_id, other.filled, other.notional
+        order.client_order_id,
+        other.client_order_id,
+        report.venue_order_id,
+        canonical(other.filled),
+        canonical(other.notional),
     )
 
 
 def _adopt_execution(state: BookState, report: reports.FillReport) -> events.OrderAdopted | None:
     """An order known by executions alone: its quantity is what they filled. None if it cannot be booked."""
     if state.positions.instrument(report.symbol) is None:
+        return None
+    if not report.execution_id and report.cumulative_quantity is None:
         return None
     if state.orders.execution(report.execution_id, report.execution_scope) is not None:
         return None
@@ -277,10 +294,11 @@ def _adopted_request(
     order_type: OrderType,
     price: Decimal | None = None,
 ) -> OrderRequest:
-    venue_order_id = report.venue_order_id or f"cause-{report.input_id}"
+    # An order that was not sent by us may carry an id that could never be one of ours.
+    client_order_id = report.client_order_id if is_id(report.client_order_id) else ""
+    named = report.venue_order_id or report.client_order_id or f"cause-{report.input_id}"
     return OrderRequest(
-        client_order_id=report.client_order_id
-        or external_order_id(state.book, report.symbol, venue_order_id),
+        client_order_id=client_order_id or external_order_id(state.book, report.symbol, named),
         symbol=report.symbol,
         side=side,
         quantity=quantity,
@@ -304,7 +322,9 @@ def _adoption_alert(adopted: events.OrderAdopted) -> tuple[effects.Effect, ...]:
 def _park(state: BookState, report: Any, order: Order | None = None) -> Answer:
     """Keep a report that can be tied to no order, or to no instrument, as an open break; shout about it."""
     named = report.client_order_id or report.venue_order_id or "no order"
-    if state.positions.instrument(report.symbol) is None and (report.symbol or order is None):
+    if type(report) is reports.UnreadableReport:
+        code, why = "unreadable_report", "its adapter could not make sense of it"
+    elif state.positions.instrument(report.symbol) is None and (report.symbol or order is None):
         code, why = "unknown_instrument", f"its symbol {report.symbol!r} is not defined in this book"
     else:
         code, why = "unmatched_report", "it matches no order of this book"

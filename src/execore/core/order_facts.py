@@ -6,9 +6,12 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from execore.model import events
-from execore.model.money import EXACT
+from execore.model.money import EXACT, canonical
 from execore.model.orders import Order, OrderRequest, PendingReplace
-from execore.model.vocabulary import OrderType
+from execore.model.vocabulary import OrderState, OrderType
+
+NEVER_THERE: Final = frozenset({OrderState.FAILED, OrderState.DENIED})
+"""Ends that the venue had no part in, and disproves by any sign that it knows the order."""
 
 
 def create(event: events.OrderCreated | events.OrderAdopted, ts_ns: int) -> Order:
@@ -68,6 +71,7 @@ def _acknowledged(order: Order, event: events.OrderAcknowledged, ts_ns: int) -> 
         order,
         request=order.request if event.side is None else replace(order.request, side=event.side),
         acknowledged=True,
+        closed_from=None if order.closed_from in NEVER_THERE else order.closed_from,
         failed=False,
         denied=False,
         external=order.external and not event.owned,
@@ -83,7 +87,7 @@ def _filled(order: Order, event: events.FillBooked, ts_ns: int) -> Order:
         order,
         filled=filled,
         notional=EXACT.fma(event.quantity, event.price, order.notional),
-        quantity=filled if grows else order.quantity,
+        quantity=canonical(filled) if grows else order.quantity,
         acknowledged=True,
         venue_order_id=order.venue_order_id or event.venue_order_id,
         fill_after_terminal=order.fill_after_terminal or event.late,
@@ -94,11 +98,15 @@ def _filled(order: Order, event: events.FillBooked, ts_ns: int) -> Order:
 
 
 def _reowned(order: Order, event: events.OrderReowned, ts_ns: int) -> Order:
+    filled = EXACT.add(order.filled, event.filled)
+    grows = order.inferred and filled > order.quantity
     return replace(
         order,
-        filled=EXACT.add(order.filled, event.filled),
+        filled=filled,
         notional=EXACT.add(order.notional, event.notional),
+        quantity=canonical(filled) if grows else order.quantity,
         acknowledged=True,
+        closed_from=None,
         venue_order_id=order.venue_order_id or event.venue_order_id,
         updated_ts_ns=ts_ns,
     )

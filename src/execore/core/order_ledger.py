@@ -20,7 +20,6 @@ from execore.model.vocabulary import OPEN_STATES, OrderState
 
 History = Callable[[str], Iterable[events.AnyOrderEvent]]
 _BIRTHS = frozenset({events.OrderCreated, events.OrderAdopted})
-_Index = dict[str, dict[str, None]]  # ordered sets: a dict of None keeps insertion order
 
 
 def execution_key(execution_scope: str, execution_id: str) -> str:
@@ -40,9 +39,13 @@ class OrderLedger:
         self._orders: dict[str, Order] = {}
         self._executions: dict[str, Execution] = {}
         self._by_venue_id: dict[str, dict[str, str]] = {}  # symbol -> venue order id -> client order id
-        self._by_symbol: _Index = {}
-        self._by_strategy: _Index = {}
-        self._by_state: dict[OrderState, dict[str, None]] = {state: {} for state in OrderState}
+        # An order keeps its symbol and strategy, so a list will do. Only what is open is indexed by state:
+        # it moves often and is asked for often, and history would cost memory and cache for nothing.
+        self._by_symbol: dict[str, list[str]] = {}
+        self._by_strategy: dict[str, list[str]] = {}
+        self._open: dict[OrderState, dict[str, None]] = {
+            state: {} for state in OrderState if state in OPEN_STATES
+        }
         self._owners: dict[str, str] = {}  # external order -> the order that its executions belong to
         self._events: dict[str, list[events.AnyOrderEvent]] = {}
         self._history = history
@@ -102,10 +105,11 @@ class OrderLedger:
     def _insert(self, order: Order) -> None:
         key = order.client_order_id
         self._orders[key] = order
-        self._by_symbol.setdefault(order.symbol, {})[key] = None
+        self._by_symbol.setdefault(order.symbol, []).append(key)
         if order.strategy:
-            self._by_strategy.setdefault(order.strategy, {})[key] = None
-        self._by_state[order.state][key] = None
+            self._by_strategy.setdefault(order.strategy, []).append(key)
+        if order.state in self._open:
+            self._open[order.state][key] = None
         if order.venue_order_id:
             self._by_venue_id.setdefault(order.symbol, {})[order.venue_order_id] = key
 
@@ -114,8 +118,10 @@ class OrderLedger:
         self._orders[key] = after
         old_state, new_state = before.state, after.state
         if old_state is not new_state:
-            del self._by_state[old_state][key]
-            self._by_state[new_state][key] = None
+            if old_state in self._open:
+                del self._open[old_state][key]
+            if new_state in self._open:
+                self._open[new_state][key] = None
         if after.venue_order_id != before.venue_order_id:
             self._by_venue_id.setdefault(after.symbol, {})[after.venue_order_id] = key
 
@@ -129,9 +135,15 @@ class OrderLedger:
         external = self._orders.pop(event.external_order_id)
         key = external.client_order_id
         self._owners[key] = event.client_order_id
-        self._by_symbol[external.symbol].pop(key)
-        self._by_state[external.state].pop(key)
-        self._by_venue_id.setdefault(external.symbol, {})[event.venue_order_id] = event.client_order_id
+        self._by_symbol[external.symbol].remove(key)
+        if external.state in self._open:
+            del self._open[external.state][key]
+
+    def _owner(self, client_order_id: str) -> str:
+        """Who an order's executions belong to now: itself, or the last that took them over."""
+        while client_order_id in self._owners:
+            client_order_id = self._owners[client_order_id]
+        return client_order_id
 
     # --- looking up ---------------------------------------------------------------------------------
 
@@ -154,7 +166,7 @@ class OrderLedger:
         """The order that a report names by our id, or else by the venue's; None if it is not known."""
         order = self._orders.get(client_order_id)
         if order is None and client_order_id in self._owners:
-            order = self._orders[self._owners[client_order_id]]
+            order = self._orders[self._owner(client_order_id)]
         if order is not None or not venue_order_id:
             return order
         return self.by_venue_order_id(venue_order_id, symbol)
@@ -164,7 +176,7 @@ class OrderLedger:
         for listing in [self._by_venue_id.get(symbol, {})] if symbol else self._by_venue_id.values():
             key = listing.get(venue_order_id)
             if key is not None:
-                return self._orders[key]
+                return self._orders[self._owner(key)]
         return None
 
     def by_execution_id(self, execution_id: str, execution_scope: str = "") -> Order | None:
@@ -177,13 +189,12 @@ class OrderLedger:
         execution = self._executions.get(execution_key(execution_scope, execution_id))
         if execution is None or execution.client_order_id not in self._owners:
             return execution
-        return replace(execution, client_order_id=self._owners[execution.client_order_id])
+        return replace(execution, client_order_id=self._owner(execution.client_order_id))
 
     def executions(self) -> Iterator[Execution]:
         """Every execution booked, each with the order that owns it now."""
         for execution in self._executions.values():
-            owner = self._owners.get(execution.client_order_id, execution.client_order_id)
-            yield replace(execution, client_order_id=owner)
+            yield replace(execution, client_order_id=self._owner(execution.client_order_id))
 
     def by_symbol(self, symbol: str) -> list[Order]:
         """Every order in this instrument, oldest first."""
@@ -194,17 +205,19 @@ class OrderLedger:
         return [self._orders[key] for key in self._by_strategy.get(strategy, ())]
 
     def by_state(self, *states: OrderState) -> list[Order]:
-        """Every order in one of these states, in the order in which it entered it."""
-        return [self._orders[key] for state in states for key in self._by_state[state]]
+        """Every order in one of these states: open ones from an index, finished ones by going through all."""
+        if OPEN_STATES.issuperset(states):
+            return [self._orders[key] for state in states for key in self._open[state]]
+        return [order for order in self if order.state in states]
 
     def open_orders(self) -> list[Order]:
         """Every order that can still trade, or might. Costs what is open, not what ever was."""
-        return self.by_state(*(state for state in OrderState if state in OPEN_STATES))
+        return [self._orders[key] for keys in self._open.values() for key in keys]
 
     @property
     def open_count(self) -> int:
         """How many orders can still trade, or might."""
-        return sum(len(self._by_state[state]) for state in OPEN_STATES)
+        return sum(map(len, self._open.values()))
 
     def history(self, client_order_id: str) -> list[events.AnyOrderEvent]:
         """Every event of the order, oldest first.

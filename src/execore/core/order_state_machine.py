@@ -15,7 +15,7 @@ from execore.model.answers import Answer, Outcome
 from execore.model.errors import DuplicateClientOrderId
 from execore.model.ids import check_id
 from execore.model.money import Number, to_decimal
-from execore.model.orders import Order, OrderRequest, positive
+from execore.model.orders import Order, OrderRequest, disclosed, positive
 
 
 def resubmission(existing: Order, request: OrderRequest) -> Answer:
@@ -65,10 +65,11 @@ class OrderStateMachine:
         """Create an order: CREATED, not sent. The same request again is ALREADY_DONE.
 
         Raises:
-            InvalidInput: no client order id, or a validator refused; nothing is created.
+            InvalidInput: no client order id, no side, or a validator refused; nothing is created.
             DuplicateClientOrderId: the id is taken by an order of other content.
         """
         check_id(request.client_order_id, "client_order_id")
+        disclosed(request.side)
         existing = self.orders.find(request.client_order_id)
         if existing is not None:
             return resubmission(existing, request)

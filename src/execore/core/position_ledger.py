@@ -33,10 +33,11 @@ from execore.model.money import (
     canonical,
     divide,
     exactly,
+    share,
     text_of,
     to_decimal,
 )
-from execore.model.orders import positive
+from execore.model.orders import disclosed, positive
 from execore.model.vocabulary import CostMethod, InstrumentKind, Side, to_word
 
 _BUY: Final = Side.BUY
@@ -84,7 +85,9 @@ class Position(msgspec.Struct, frozen=True, gc=False):
         """Basis per unit and multiplier, rounded half-even at 1e-12 for showing; None when flat."""
         if not self.quantity:
             return None
-        return canonical(divide(self.cost_basis, self.quantity * self.multiplier, BASIS_QUANTUM))
+        return canonical(
+            divide(self.cost_basis, EXACT.multiply(self.quantity, self.multiplier), BASIS_QUANTUM)
+        )
 
     @exactly
     def market_value(self, mark: Decimal) -> Decimal:
@@ -212,6 +215,12 @@ class PositionLedger:
         """Keep a fill of undisclosed side apart: it is money, and nobody knows yet which way it went."""
         self._suspense.setdefault(event.client_order_id, []).append(event)
 
+    def reown_suspended(self, external_order_id: str, client_order_id: str) -> None:
+        """What was kept apart for an external order waits with the order that its executions belong to."""
+        fills = self._suspense.pop(external_order_id, None)
+        if fills:
+            self._suspense.setdefault(client_order_id, []).extend(fills)
+
     def disclose(self, client_order_id: str, side: Side) -> None:
         """Book what was kept apart for this order, now that its side is known."""
         for event in self._suspense.pop(client_order_id, ()):
@@ -261,7 +270,7 @@ class PositionLedger:
         event = events.FillBooked(
             client_order_id="",
             symbol=symbol,
-            side=to_word(side, Side, "side"),
+            side=disclosed(to_word(side, Side, "side")),
             quantity=positive(to_decimal(quantity, "quantity"), "quantity"),
             price=to_decimal(price, "price"),
             execution_id="",
@@ -352,7 +361,7 @@ class PositionLedger:
             instrument.currency,
             holding.units.balance,
             holding.basis.balance,
-            -holding.realised.balance,
+            EXACT.minus(holding.realised.balance),
             {currency: fees.balance for currency, (_, fees) in holding.fees.items()},
             holding.fees_in_kind.balance,
             self.undisclosed(symbol) if self._suspense else ZERO,
@@ -365,7 +374,7 @@ class PositionLedger:
 
     def traded(self, symbol: str) -> Decimal:
         """Signed sum of all fills booked in this instrument: the position before fees in kind."""
-        return -self._holding(symbol).market.balance
+        return EXACT.minus(self._holding(symbol).market.balance)
 
     def cash(self) -> dict[str, Decimal]:
         """Cash by currency."""
@@ -430,4 +439,4 @@ def _fee_share(fee: Decimal, currency: str, closed: Decimal, size: Decimal) -> D
     """The closing part's share of a fee, rounded half-even at the currency's quantum."""
     if not closed or closed == size:
         return fee if closed else ZERO
-    return divide(fee * closed, size, currency_quantum(currency))
+    return share(fee, closed, size, currency_quantum(currency))

@@ -13,7 +13,7 @@ from execore.model.requests import RiskResult
 from execore.model.vocabulary import RiskDecision
 
 _ALLOW = RiskDecision.ALLOW
-ALLOWED = RiskResult(RiskDecision.ALLOW, rule="no_rule_objects")
+ALLOWED = RiskResult(RiskDecision.ALLOW, rule="every_hook_allowed")
 
 
 class RiskContext(msgspec.Struct, frozen=True, gc=False):
@@ -71,7 +71,7 @@ class OrderLimits:
         if order.price is None:
             return _block("no limit price, so its notional has no bound", "maximum_notional")
         multiplier = ONE if context.instrument is None else context.instrument.multiplier
-        notional = EXACT.multiply(EXACT.multiply(order.quantity, abs(order.price)), multiplier)
+        notional = EXACT.multiply(EXACT.multiply(order.quantity, order.price.copy_abs()), multiplier)
         if notional > self.maximum_notional:
             return _block(
                 f"notional {text_of(notional)} is above {self.maximum_notional}", "maximum_notional"
@@ -88,11 +88,11 @@ def evaluate_hooks(hooks: Sequence[RiskHook], order: OrderRequest, context: Risk
     for hook in hooks:
         name = type(hook).__name__
         try:
-            result = hook.evaluate_order(order, context)
+            result: object = hook.evaluate_order(order, context)  # foreign code: its types are a hope
         except Exception as error:  # a foreign hook may raise anything, and must not stop the engine
             return _block(f"{name} raised {type(error).__name__}: {error}", name)
-        if not isinstance(result, RiskResult):
-            return _block(f"{name} answered {type(result).__name__}, not a RiskResult", name)
+        if not isinstance(result, RiskResult) or type(result.decision) is not RiskDecision:
+            return _block(f"{name} answered {result!r:.60}, not a RiskResult with a RiskDecision", name)
         if result.decision is not _ALLOW:
             return result if result.rule else RiskResult(result.decision, result.reason, name)
     return ALLOWED

@@ -36,6 +36,7 @@ class OrderInput(StrEnum):
     FILL = "fill"
     CANCELLED = "cancelled"
     REJECTED = "rejected"
+    DUPLICATE_REJECTED = "duplicate_rejected"
     EXPIRED = "expired"
     AMENDED = "amended"
     CANCEL_REJECTED = "cancel_rejected"
@@ -95,16 +96,17 @@ amend_request         -        -        -         +              +            - 
 close                 -        -        -         -              -            +       +        +       +       +      +      =
 not_sent              +        +        +         ?              ?            ?       .        .       .       =      .      .
 outcome_unknown       -        +        =         .              .            .       .        .       .       .      .      .
-request_not_sent      .        +        +         +              +            +       +        +       +       +      .      .
-request_unknown       .        +        +         +              +            +       +        +       +       +      .      .
+request_not_sent      .        +        +         +              +            +       .        .       .       +      .      .
+request_unknown       .        +        +         +              +            +       .        .       .       +      .      .
 acknowledge           !        +        +         +              +            +       +        +       ?       !      !      +
 fill                  !        +        +         +              +            !       !        !       !       !      !      !
 cancelled             !        +        +         +              +            +       =        .       .       !      !      .
 rejected              !        +        +         +              ?            ?       .        .       =       .      !      .
+duplicate_rejected    !        +        +         .              .            .       .        .       .       !      !      .
 expired               !        +        +         +              +            .       .        =       ?       !      !      .
 amended               !        +        +         +              +            +       !        !       !       !      !      !
-cancel_rejected       .        +        +         +              +            +       +        +       +       +      .      .
-amend_rejected        .        +        +         +              +            +       +        +       +       +      .      .
+cancel_rejected       .        +        +         +              +            +       .        .       .       +      .      .
+amend_rejected        .        +        +         +              +            +       .        .       .       +      .      .
 """  # noqa: E501  # a table is read across
 
 _UNSENT = "we have no record of sending it, yet the venue speaks of it"
@@ -124,6 +126,7 @@ _BY_INPUT: Final[dict[OrderInput, str]] = {
     OrderInput.FILL: "money changed hands: booked; an acknowledgement is implied",
     OrderInput.CANCELLED: "nothing rests any more, asked for or not",
     OrderInput.REJECTED: "the venue refused it, even after acknowledging",
+    OrderInput.DUPLICATE_REJECTED: "it refused a copy, as it has an order of this id: that one exists",
     OrderInput.EXPIRED: "its time in force is over",
     OrderInput.AMENDED: "these are the terms now, asked for or not",
     OrderInput.CANCEL_REJECTED: "the request is answered; the order is as it was",
@@ -172,6 +175,8 @@ _NOTES: Final[dict[tuple[str, str], str]] = {
     ("cancelled", "FAILED"): "it existed after all, and is over",
     ("rejected", "PARTIALLY_FILLED"): "a rejected order does not trade: the fills stand, a person decides",
     ("rejected", "FILLED"): "a rejected order does not trade: the fills stand, a person decides",
+    ("duplicate_rejected", "FAILED"): "thought absent, and the venue has it: exposure is back",
+    ("duplicate_rejected", "DENIED"): "we never sent it, and the venue has it: exposure is back",
     ("expired", "REJECTED"): "a rejected order does not expire: a person decides",
     ("expired", "FAILED"): "it existed after all, and is over",
     ("amended", "FILLED"): "a higher total reopens a filled order (FIX 4.4 Vol 4, C.1.c)",

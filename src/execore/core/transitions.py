@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import msgspec
 
+from execore.core.order_facts import NEVER_THERE
 from execore.core.transition_table import RULES, OrderInput, Reaction, Rule, allowed_requests
 from execore.model import effects, events, reports, requests
 from execore.model.answers import Answer, Outcome, Refusal
-from execore.model.money import EXACT, canonical
-from execore.model.orders import Order
+from execore.model.money import EXACT, canonical, text_of
+from execore.model.orders import Order, PendingReplace
 from execore.model.vocabulary import OrderState, RiskDecision, Side
 
 _LIVE: Final = (
@@ -24,6 +25,7 @@ _LIVE: Final = (
     OrderState.PARTIALLY_FILLED,
 )
 _OVER: Final = frozenset(OrderState) - {OrderState.CREATED, OrderState.FILLED, *_LIVE}
+_REVIVABLE: Final = NEVER_THERE | {OrderState.FILLED}  # closed from these, new terms mean that it rests
 
 
 class Execution(msgspec.Struct, frozen=True, gc=False):
@@ -89,8 +91,10 @@ def judge_execution(order: Order, report: reports.FillReport, booked: Execution 
     """The answer to an execution whose key was ``booked`` before: done, or a conflict. None if new."""
     if booked is None:
         return None
-    side = report.side or order.side
-    symbol = report.symbol or order.symbol
+    side = report.side or _UNDISCLOSED
+    if side is _UNDISCLOSED or (booked.side is _UNDISCLOSED and order.side in (side, _UNDISCLOSED)):
+        side = booked.side  # silence contradicts nothing, whoever kept it
+    symbol = report.symbol or booked.symbol
     told = Execution(order.client_order_id, symbol, side, report.quantity, report.price)
     if told == booked:
         verdict = Instead(Reaction.ALREADY_DONE, "duplicate_execution", "this execution is booked already")
@@ -148,7 +152,9 @@ def _hold(order: Order, cause: requests.ReleaseOrder) -> Proposal | Instead:
     if order.held:
         return Instead(Reaction.ALREADY_DONE, "already_held", "it is held already")
     verdict = cause.verdict
-    alert = effects.Alert("order_held", f"order {order.client_order_id} is held: {verdict.reason}")
+    alert = effects.Alert(
+        "order_held", f"order {order.client_order_id} is held: {verdict.reason}", order.client_order_id
+    )
     return Proposal((events.OrderHeld(order.client_order_id, verdict.reason, verdict.rule),), (alert,))
 
 
@@ -161,7 +167,7 @@ def _request_cancel(order: Order, cause: requests.CancelOrder) -> Proposal | Ins
         return Instead(Reaction.ALREADY_DONE, "cancel_pending", "a cancel is pending already")
     if cause.request_id in order.pending_request_ids:
         return _duplicate_request(cause.request_id)
-    if not order.submitted:
+    if order.state is OrderState.CREATED:
         return Proposal((events.OrderCancelled(order.client_order_id, "cancelled before it was sent"),))
     send = effects.SendCancel(order.client_order_id, order.venue_order_id, order.symbol, cause.request_id)
     return Proposal((events.CancelRequested(order.client_order_id, cause.request_id),), (send,))
@@ -176,13 +182,16 @@ def _request_amend(order: Order, cause: requests.AmendOrder) -> Proposal | Inste
     price = order.price if cause.price is None else cause.price
     stop_price = order.stop_price if cause.stop_price is None else cause.stop_price
     if quantity <= order.filled:
-        message = f"{order.filled} is filled, so a total of {quantity} leaves nothing; use cancel"
+        message = (
+            f"{text_of(order.filled)} is filled, so a total of {text_of(quantity)} leaves nothing; use cancel"
+        )
         return Instead(Reaction.REFUSE, "amend_below_filled", message)
     if (price is None) is not (order.price is None) or (stop_price is None) is not (order.stop_price is None):
         return Instead(
             Reaction.REFUSE, "amend_changes_type", f"a {order.request.order_type} order has no such price"
         )
-    if (quantity, price, stop_price) == (order.quantity, order.price, order.stop_price):
+    same_terms = (quantity, price, stop_price) == (order.quantity, order.price, order.stop_price)
+    if same_terms and not order.pending_replaces:  # else it takes back what may still come true
         return Instead(Reaction.ALREADY_DONE, "nothing_new", "these are the terms in force")
     terms = (cause.request_id, quantity, price, stop_price)
     send = effects.SendAmend(order.client_order_id, order.venue_order_id, order.symbol, *terms)
@@ -244,9 +253,11 @@ def _acknowledge(order: Order, report: reports.AcknowledgeReport) -> Proposal | 
     learns_id = bool(report.venue_order_id) and not order.venue_order_id
     if order.acknowledged and not learns_id:
         return _NOTHING_NEW
-    if order.state in _OVER and not (order.failed or order.denied):
+    is_over = order.state in _OVER and not (order.failed or order.denied)
+    if is_over and (order.rejected or not learns_id):  # a late fill may come under the id that is learnt
         return Instead(Reaction.IGNORE, "late_acknowledgement", "the order is over; this is old news")
-    return Proposal((events.OrderAcknowledged(order.client_order_id, report.venue_order_id),))
+    event = events.OrderAcknowledged(order.client_order_id, report.venue_order_id)
+    return Proposal((event,), _reopening_alert(order) if order.closed_from in NEVER_THERE else ())
 
 
 def _acknowledge_terms(
@@ -315,12 +326,21 @@ def _fill_alerts(order: Order, event: events.FillBooked) -> tuple[effects.Effect
         return ()
     alerts: list[effects.Effect] = []
     if overfilled:
-        message = f"order {order.client_order_id} is filled beyond its quantity of {order.quantity}"
-        alerts.append(effects.Alert("overfilled", message, order.client_order_id))
+        alerts.append(_overfill_alert(order))
     if event.disputed:
         message = f"execution {event.execution_id} is {event.side} {event.symbol}, its order is not"
         alerts.append(effects.Alert("disputed_execution", message, order.client_order_id))
     return tuple(alerts)
+
+
+def overfill_alerts(order: Order) -> tuple[effects.Effect, ...]:
+    """What to tell about an order that took executions over, if they are more than it asked for."""
+    return (_overfill_alert(order),) if order.filled > order.quantity else ()
+
+
+def _overfill_alert(order: Order) -> effects.Alert:
+    message = f"order {order.client_order_id} is filled beyond its quantity of {text_of(order.quantity)}"
+    return effects.Alert("overfilled", message, order.client_order_id)
 
 
 def _cancelled(order: Order, report: reports.CancelReport) -> Proposal | Instead:
@@ -342,11 +362,11 @@ def _cancelled(order: Order, report: reports.CancelReport) -> Proposal | Instead
     return Proposal((events.OrderCancelled(order.client_order_id, report.reason, report.venue_order_id),))
 
 
-def _rejected(order: Order, report: reports.RejectReport) -> Proposal | Instead:
-    if report.duplicate_client_order_id:  # it speaks of a second order, and proves that the first exists
-        if order.acknowledged:
-            return Instead(Reaction.IGNORE, "duplicate_id_reject", "it refused a copy; this order lives on")
-        return Proposal((events.OrderAcknowledged(order.client_order_id, report.venue_order_id),))
+def _duplicate_rejected(order: Order, report: reports.RejectReport) -> Proposal:
+    return Proposal((events.OrderAcknowledged(order.client_order_id, report.venue_order_id),))
+
+
+def _rejected(order: Order, report: reports.RejectReport) -> Proposal:
     return Proposal((events.OrderRejected(order.client_order_id, report.reason, report.venue_order_id),))
 
 
@@ -355,14 +375,17 @@ def _expired(order: Order, report: reports.ExpireReport) -> Proposal:
 
 
 def _amended(order: Order, report: reports.AmendReport) -> Proposal | Instead:
-    quantity = _amended_quantity(order, report)
-    price = order.price if report.price is None else report.price
-    stop_price = order.stop_price if report.stop_price is None else report.stop_price
+    asked = next((p for p in order.pending_replaces if p.request_id == report.request_id), None)
+    quantity = _amended_quantity(order, report, asked)
+    base = order if asked is None else asked  # what a confirmation does not repeat is as it was asked for
+    price = base.price if report.price is None else report.price
+    stop_price = base.stop_price if report.stop_price is None else report.stop_price
     over = order.state in _OVER or order.cancelled or order.expired  # a late fill can end it FILLED
-    reopened = over and report.leaves is not None
+    revived = order.closed_from in _REVIVABLE and quantity > order.filled
+    reopened = over and (report.leaves is not None or revived)
     answers = report.request_id in order.pending_request_ids
     same_terms = (quantity, price, stop_price) == (order.quantity, order.price, order.stop_price)
-    if same_terms and not answers and not reopened and not order.inferred:
+    if same_terms and order.acknowledged and not (answers or reopened or order.inferred):
         return _NOTHING_NEW
     amended = events.OrderAmended(
         order.client_order_id,
@@ -377,13 +400,16 @@ def _amended(order: Order, report: reports.AmendReport) -> Proposal | Instead:
     return Proposal((amended,))
 
 
-def _amended_quantity(order: Order, report: reports.AmendReport) -> Decimal:
+def _amended_quantity(order: Order, report: reports.AmendReport, asked: PendingReplace | None) -> Decimal:
     """The new total. A venue's amend to less than what is filled means: stop here (FIX 4.4 Vol 4, C.3.c)."""
     if report.leaves is not None:
         return canonical(EXACT.add(order.filled, report.leaves))
-    if report.quantity is None:
-        return order.quantity
-    return canonical(max(report.quantity, order.filled))
+    quantity = report.quantity
+    if quantity is None:
+        if asked is None:
+            return order.quantity
+        quantity = asked.quantity
+    return canonical(max(quantity, order.filled))
 
 
 def _reopening_alert(order: Order) -> tuple[effects.Effect, ...]:
@@ -421,7 +447,9 @@ _INPUTS: Final[dict[type[requests.Input], tuple[OrderInput, Callable[[Order, Any
 
 
 def _input_of(cause: requests.Input) -> tuple[OrderInput, Callable[[Order, Any], Proposal | Instead]]:
-    """The table row for ``cause``; a risk verdict is three rows, by its decision."""
+    """The table row for ``cause``; a risk verdict is three rows by its decision, a reject two."""
     if type(cause) is requests.ReleaseOrder:
         return _RISK_INPUTS[cause.verdict.decision]
+    if type(cause) is reports.RejectReport and cause.duplicate_client_order_id:
+        return OrderInput.DUPLICATE_REJECTED, _duplicate_rejected
     return _INPUTS[type(cause)]

@@ -45,7 +45,7 @@ def validate_terms(
                 field, f"{text_of(value)} is off {symbol}'s tick size of {text_of(instrument.tick_size)}"
             )
     if price is not None and instrument.minimum_notional is not None:
-        notional = EXACT.multiply(EXACT.multiply(quantity, abs(price)), instrument.multiplier)
+        notional = EXACT.multiply(EXACT.multiply(quantity, price.copy_abs()), instrument.multiplier)
         if notional < instrument.minimum_notional:
             raise InvalidQuantity(
                 "quantity",

@@ -100,7 +100,7 @@ _MEANINGS: Final[tuple[tuple[tuple[type[apsw.Error], ...], type[JournalError], s
         (apsw.FullError,),
         JournalFull,
         "has no space left; nothing was stored",
-        "Free disk space; the book can go on from where it was",
+        "Free disk space and open the book again: it goes on from where it was",
     ),
     (
         (apsw.ReadOnlyError, apsw.PermissionsError),

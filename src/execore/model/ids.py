@@ -8,16 +8,29 @@ from execore.model.errors import InvalidInput
 MAXIMUM_ID_LENGTH: Final = 128
 
 
+def is_id(value: str) -> bool:
+    """Whether ``value`` can be an id: 1 to 128 printable ASCII characters without spaces."""
+    return (
+        type(value) is str
+        and 0 < len(value) <= MAXIMUM_ID_LENGTH
+        and value.isascii()
+        and value.isprintable()
+        and " " not in value
+    )
+
+
 def check_id(value: str, field: str) -> str:
-    """Return ``value`` if it can be an id: 1 to 128 printable ASCII characters without spaces.
+    """Return ``value`` if it can be an id.
 
     Raises:
         InvalidInput: it cannot.
     """
-    if type(value) is not str or not 0 < len(value) <= MAXIMUM_ID_LENGTH:
-        raise InvalidInput(field, f"{value!r:.60} is not an id of 1 to {MAXIMUM_ID_LENGTH} characters")
-    if not value.isascii() or not value.isprintable() or " " in value:
-        raise InvalidInput(field, f"{value!r} has characters other than printable ASCII without spaces")
+    if not is_id(value):
+        raise InvalidInput(
+            field,
+            f"{value!r:.60} is no id",
+            f"Use 1 to {MAXIMUM_ID_LENGTH} printable ASCII characters without spaces",
+        )
     return value
 
 

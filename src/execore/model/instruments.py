@@ -5,10 +5,12 @@ from decimal import Decimal
 import msgspec
 
 from execore.model.errors import InvalidInput, InvalidNumber
-from execore.model.money import ONE, to_decimal
+from execore.model.money import ONE, is_multiple, to_decimal
 from execore.model.vocabulary import InstrumentKind, to_word
 
 _POSITIVE = ("multiplier", "tick_size", "quantity_step")
+_MULTIPLIER_LIMIT = Decimal(10) ** 9
+_MULTIPLIER_STEP = Decimal("1E-9")
 _OPTIONAL = ("minimum_quantity", "maximum_quantity", "minimum_notional")
 
 
@@ -58,6 +60,11 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             if number <= 0:
                 raise InvalidNumber(field, f"{number} is not positive", f"Correct {self.symbol}'s definition")
             fix(self, field, number)
+        # Price × quantity × multiplier, summed over a lifetime, must fit into 100 digits.
+        if self.multiplier >= _MULTIPLIER_LIMIT or not is_multiple(self.multiplier, _MULTIPLIER_STEP):
+            raise InvalidNumber(
+                "multiplier", f"{self.multiplier} has more than 9 digits before or after the point"
+            )
 
     @property
     def unit(self) -> str:

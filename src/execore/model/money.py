@@ -15,6 +15,7 @@ from execore.model.errors import InvalidNumber
 
 ZERO: Final = Decimal(0)
 ONE: Final = Decimal(1)
+_TWO: Final = Decimal(2)
 BASIS_QUANTUM: Final = Decimal("1E-12")
 """Released cost basis and shown averages are rounded here; what rounding leaves stays in the position."""
 
@@ -34,6 +35,9 @@ EXACT: Final = decimal.Context(
         decimal.Overflow,
     ],
 )
+
+_WIDE: Final = decimal.Context(prec=400, traps=EXACT.traps)
+"""For the numerator of a division: a basis times a quantity can have more digits than ``EXACT`` holds."""
 
 Number = Decimal | int | str
 """What a caller may give for a price, a quantity or an amount of money."""
@@ -71,7 +75,10 @@ def to_decimal(value: Number, field: str) -> Decimal:
     """
     kind = type(value)
     if kind is Decimal or kind is int:
-        text = str(value)
+        try:
+            text = str(value)
+        except ValueError:  # Python writes no int of more than 4300 digits
+            raise InvalidNumber(field, "has thousands of digits", "Round it before you give it") from None
     elif kind is str:
         text = value  # type: ignore[assignment]  # narrowed by type(), which mypy does not follow
     else:
@@ -95,7 +102,7 @@ def _parse(text: str, field: str) -> Decimal:
     except decimal.InvalidOperation:
         raise InvalidNumber(field, f"{text!r:.60} is not a number", "Write it as digits, like 12.5") from None
     if not number.is_finite():
-        raise InvalidNumber(field, f"{text} is not a finite number", "Write it as digits, like 12.5")
+        raise InvalidNumber(field, f"{text:.60} is not a finite number", "Write it as digits, like 12.5")
     if number and not _fits(number, len(text)):
         raise InvalidNumber(
             field,
@@ -134,19 +141,27 @@ def _is_plain(text: str) -> bool:
     return "E" not in text and (text[-1] != "0" or "." not in text) and text != "-0"
 
 
-@exactly
 def divide(numerator: Decimal, denominator: Decimal, quantum: Decimal) -> Decimal:
     """``numerator / denominator`` rounded half-even to a multiple of ``quantum``, without double rounding.
 
     Raises:
-        decimal.DivisionByZero: ``denominator`` is zero.
+        decimal.InvalidOperation: ``denominator`` is zero.
     """
-    step = denominator * quantum
-    units, remainder = divmod(numerator, step)
-    twice, whole = abs(remainder) * 2, abs(step)
-    if twice > whole or (twice == whole and units % 2):
-        units += 1 if (numerator < 0) == (denominator < 0) else -1
-    return units * quantum
+    return share(numerator, ONE, denominator, quantum)
+
+
+def share(amount: Decimal, part: Decimal, whole: Decimal, quantum: Decimal) -> Decimal:
+    """``amount × part / whole`` rounded half-even to a multiple of ``quantum``, without double rounding.
+
+    Raises:
+        decimal.InvalidOperation: ``whole`` is zero.
+    """
+    numerator, step = _WIDE.multiply(amount, part), _WIDE.multiply(whole, quantum)
+    units, remainder = _WIDE.divmod(numerator, step)
+    twice = _WIDE.compare(_WIDE.multiply(remainder.copy_abs(), _TWO), step.copy_abs())
+    if twice > 0 or (twice == 0 and _WIDE.remainder(units, _TWO)):
+        units = _WIDE.add(units, ONE if (numerator < 0) is (step < 0) else -ONE)
+    return EXACT.multiply(units, quantum)
 
 
 def is_multiple(number: Decimal, step: Decimal) -> bool:

@@ -142,6 +142,17 @@ def positive(value: Decimal, field: str) -> Decimal:
     return number
 
 
+def disclosed(side: Side) -> Side:
+    """Return ``side`` if it says which way; only a venue may keep silent about that.
+
+    Raises:
+        InvalidInput: it does not.
+    """
+    if side is Side.UNDISCLOSED:
+        raise InvalidInput("side", "an order is a buy or a sell", "Say which")
+    return side
+
+
 class PendingReplace(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """An amend that was asked for and not yet answered: the terms it would give the order."""
 

@@ -119,7 +119,7 @@ class AmendReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
         request_id: the amend it answers; empty when nobody asked.
         quantity: the new total, what is filled included.
         leaves: the quantity resting now.
-        price, stop_price: None leaves them as they are.
+        price, stop_price: None leaves them as they are, or as the request that it answers asked for.
     """
 
     request_id: str = ""
@@ -146,6 +146,12 @@ class AmendRejectReport(Report, frozen=True, kw_only=True, gc=False, omit_defaul
     request_id: str
 
 
+class UnreadableReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="unreadable"):
+    """A message that the adapter could not make sense of, kept whole: it is parked and shouted about."""
+
+    raw: str
+
+
 VenueReport = (
     AcknowledgeReport
     | FillReport
@@ -155,6 +161,7 @@ VenueReport = (
     | AmendReport
     | CancelRejectReport
     | AmendRejectReport
+    | UnreadableReport
 )
 
 

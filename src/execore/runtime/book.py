@@ -13,13 +13,14 @@ from msgspec.structs import replace
 
 from execore.core.engine import open_book as new_book
 from execore.core.order_ledger import OrderLedger
+from execore.core.order_state_machine import resubmission
 from execore.core.position_ledger import PositionLedger
 from execore.core.risk_hook import ALLOWED, RiskContext, RiskHook, evaluate_hooks
 from execore.core.validation import ValidationHook, validate_order
 from execore.journal.protocol import EMPTY_HEAD, Head, Journal
 from execore.model import effects, requests
 from execore.model.answers import Answer
-from execore.model.errors import InvalidConfiguration, UnknownInstrument
+from execore.model.errors import DuplicateClientOrderId, InvalidConfiguration, UnknownInstrument
 from execore.model.ids import time_ordered_id
 from execore.model.instruments import Instrument
 from execore.model.money import Number, to_decimal
@@ -28,7 +29,7 @@ from execore.model.reports import VenueReport
 from execore.model.vocabulary import CostMethod, OrderState, to_word
 from execore.runtime.addresses import open_journal
 from execore.runtime.clock import Clock, RandomBits, system_clock, system_random_bits
-from execore.runtime.recovery import history_of, rebuild
+from execore.runtime.recovery import catch_up_projections, history_of, rebuild
 from execore.runtime.sender import Sender
 from execore.runtime.writer import Writer
 from execore.venues.protocol import Venue
@@ -48,8 +49,8 @@ class Book:
     def __init__(
         self,
         writer: Writer,
-        journal: Journal,
         *,
+        own_journal: Journal | None,
         venue: Venue | None,
         risk_hooks: Sequence[RiskHook],
         validators: Sequence[ValidationHook],
@@ -58,7 +59,7 @@ class Book:
         on_alert: OnAlert | None,
     ) -> None:
         self._writer = writer
-        self._journal = journal
+        self._own_journal = own_journal
         self._venue = venue
         self._sender = None if venue is None else Sender(venue, clock)
         self._risk_hooks = tuple(risk_hooks)
@@ -92,14 +93,12 @@ class Book:
         """Submit several orders with one durable commit; see ``submit``.
 
         Risk hooks see the positions as committed before this call. If one order is not acceptable, none is
-        submitted; only a ``DuplicateClientOrderId`` within one call leaves those before it submitted.
+        submitted.
 
         Raises:
             As ``submit``.
         """
-        answers = self._process([self._submission(order, actor) for order in orders])
-        self.pump()
-        return answers
+        return self._request(self._submissions(orders, actor))
 
     def release(self, client_order_id: str, *, actor: str = "operator") -> Answer:
         """Ask risk again about an order that is held: it is sent, denied, or stays held.
@@ -202,12 +201,13 @@ class Book:
         Raises:
             NotRecorded, OutcomeUnknown: the record failed; the book is closed.
         """
-        return self._process(reports)
+        return self._process(list(reports))  # made before the first is stepped, in the maker's own context
 
     def pump(self) -> int:
         """Take what the venue has reported and book it, until it has nothing more; return how many.
 
         Raises:
+            VenueError: the venue cannot say what it has to report.
             NotRecorded, OutcomeUnknown: the record failed; the book is closed.
         """
         taken = 0
@@ -248,9 +248,13 @@ class Book:
     # --- ending -------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Close the book and its journal. Orders at the venue stay as they are. Closing twice is allowed."""
+        """Close the book, and its journal if ``open_book`` opened that. Orders at the venue stay as they are.
+
+        Closing twice is allowed.
+        """
         self._writer.close()
-        self._journal.close()
+        if self._own_journal is not None:
+            self._own_journal.close()
 
     def __enter__(self) -> Self:
         return self
@@ -269,48 +273,96 @@ class Book:
         """Give every request that was in flight when the process ended an outcome: unknown, and asked for."""
         now_ns, why = self._clock(), "in flight when the book was last closed"
         causes: list[requests.Input] = []
-        for order in self.orders.open_orders():
+        to_ask: list[effects.Effect] = []
+        for order in self.orders:  # a finished order can have a request pending, too
             key = order.client_order_id
-            if order.state is OrderState.SUBMITTED:
-                causes.append(requests.SubmitOutcomeUnknown(ts_ns=now_ns, client_order_id=key, reason=why))
-            causes += [
+            found: list[requests.Input] = [
                 requests.RequestOutcomeUnknown(
                     ts_ns=now_ns, client_order_id=key, request_id=request_id, reason=why
                 )
                 for request_id in order.pending_request_ids
                 if request_id not in order.unknown_requests
             ]
+            if order.state is OrderState.SUBMITTED:
+                found.append(requests.SubmitOutcomeUnknown(ts_ns=now_ns, client_order_id=key, reason=why))
+            elif not found and (order.state is OrderState.UNKNOWN or order.unknown_requests):
+                to_ask.append(effects.QueryOrder(key, order.venue_order_id, order.symbol))
+            causes += found
         self._process(causes)
+        self._perform(to_ask)
         self.pump()
+
+    def _submissions(self, orders: Iterable[OrderRequest], actor: str) -> list[requests.SubmitOrder]:
+        """The orders as inputs, once all of them are known to be acceptable."""
+        submissions = [self._submission(order, actor) for order in orders]
+        stands_for: dict[str, OrderRequest] = {}
+        for order in (submission.order for submission in submissions):
+            if stands_for.setdefault(order.client_order_id, order) != order:
+                raise DuplicateClientOrderId(
+                    "client_order_id",
+                    f"{order.client_order_id!r} is given to two different orders in one call",
+                )
+        return submissions
 
     def _submission(self, order: OrderRequest, actor: str) -> requests.SubmitOrder:
         ts_ns = self._clock()
         if not order.client_order_id:
             order = replace(order, client_order_id=self.new_id())
-        known = order.client_order_id in self.orders  # then nothing is sent, and there is nothing to judge
-        verdict = ALLOWED if known else evaluate_hooks(self._risk_hooks, order, self._context(order, ts_ns))
+        known = self.orders.find(order.client_order_id)
+        if known is None:
+            verdict = evaluate_hooks(self._risk_hooks, order, self._context(order, ts_ns))
+        else:
+            resubmission(known, order)  # raises if it is another order
+            verdict = ALLOWED  # nothing will be sent, so there is nothing to judge
         actor = actor or f"strategy:{order.strategy}"
         return requests.SubmitOrder(ts_ns=ts_ns, actor=actor, order=order, verdict=verdict)
 
     def _take(self, cause: requests.Input) -> Answer:
-        (answer,) = self._process([cause])
-        self.pump()
-        return answer
+        return self._request([cause])[0]
+
+    def _request(self, causes: Sequence[requests.Input]) -> list[Answer]:
+        """Commit requests, carry them out, and answer with the orders as they are then.
+
+        Once they are recorded, they are answered: what fails after that is an alert. An error would tell the
+        caller that nothing was sent, who would then ask again, under another id.
+        """
+        answers = self._writer.process(causes)
+        try:
+            self._perform(effect for answer in answers for effect in answer.effects)
+            self.pump()
+        except Exception as error:  # a foreign client may raise anything
+            self._alert(self._interruption(error))
+        return answers if self._venue is None else [self._as_now(answer) for answer in answers]
+
+    def _interruption(self, error: Exception) -> effects.Alert:
+        if not self._writer.is_closed:
+            return effects.Alert(getattr(error, "code", "venue_error"), f"no reports: {error}")
+        message = f"book {self.name} closed itself, as what the venue answered is not recorded: {error}"
+        return effects.Alert("book_closed", message)
+
+    def _as_now(self, answer: Answer) -> Answer:
+        if answer.order is None or self._writer.is_closed:
+            return answer
+        return replace(answer, order=self.orders.get(answer.order.client_order_id))
 
     def _process(self, causes: Iterable[requests.Input]) -> list[Answer]:
-        """Commit the causes, then perform their effects; what the sends led to is committed in turn."""
+        """Commit the causes, then perform their effects."""
         answers = self._writer.process(causes)
-        todo = deque(effect for answer in answers for effect in answer.effects)
-        while todo:
-            effect = todo.popleft()
+        self._perform(effect for answer in answers for effect in answer.effects)
+        return answers
+
+    def _perform(self, todo: Iterable[effects.Effect]) -> None:
+        """Carry out effects; what the sends led to is committed in turn."""
+        queue = deque(todo)
+        while queue:
+            effect = queue.popleft()
             if isinstance(effect, effects.Alert):
                 self._alert(effect)
             elif self._sender is not None:
                 found_out, alerts = self._sender.perform(effect)
-                todo.extend(alerts)
+                queue.extend(alerts)
                 for answer in self._writer.process(found_out):
-                    todo.extend(answer.effects)
-        return answers
+                    queue.extend(answer.effects)
 
     def _alert(self, alert: effects.Alert) -> None:
         """Tell the listener. What it raises is its own affair: what happened is recorded already."""
@@ -350,7 +402,8 @@ def open_book(
     """Open a book on a journal: begin it, or replay it and settle whatever was in flight.
 
     Args:
-        journal: an open journal, or an address such as ``sqlite:///trading.db`` or ``memory:``.
+        journal: an open journal, which stays its owner's to close, or an address such as
+            ``sqlite:///trading.db`` or ``memory:``.
         name: which of the journal's books.
         instruments: what may be traded; those known already may change tick, step and limits.
         cost_method: fixed when the book begins.
@@ -371,7 +424,7 @@ def open_book(
         writer = _begin(opened, name, method, clock) or _resume(opened, name, method, clock, progress)
         book = Book(
             writer,
-            opened,
+            own_journal=opened if isinstance(journal, str) else None,
             venue=venue,
             risk_hooks=risk_hooks,
             validators=validators,
@@ -411,4 +464,5 @@ def _resume(
             f"book {name} began with {state.positions.cost_method}, not {method}",
             "Open it with the method it has, or begin another book",
         )
+    catch_up_projections(journal, name, state, head)
     return Writer(journal, name, state, head, clock)

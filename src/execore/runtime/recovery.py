@@ -1,13 +1,14 @@
 """Restart is replay: a book's state is rebuilt from its journal, and the chain is verified on the way."""
 
 from collections.abc import Callable, Iterator
+from typing import Protocol, runtime_checkable
 
 from execore.core.engine import BookState
 from execore.core.order_ledger import History, execution_key
 from execore.journal.codec import GENESIS, decode_record, next_hash
 from execore.journal.protocol import Changes, FillRow, Head, Journal
 from execore.model.errors import ChainBroken
-from execore.model.events import AnyOrderEvent, FillBooked, OrderEvent
+from execore.model.events import AnyOrderEvent, FillBooked, OrderEvent, OrderReowned
 from execore.model.money import exactly
 from execore.model.records import Record
 
@@ -32,7 +33,6 @@ def replayed(journal: Journal, book: str) -> Iterator[Record]:
         expected += 1
 
 
-@exactly
 def rebuild(
     journal: Journal, book: str, progress: Callable[[int], None] | None = None
 ) -> tuple[BookState, Head]:
@@ -45,12 +45,11 @@ def rebuild(
         ChainBroken, NewerSchema: as ``replayed`` does.
     """
     state = BookState(history_of(journal, book))
-    sequence = 0
+    fold = exactly(state.apply)  # and not the callback, which is somebody else's arithmetic
     for record in replayed(journal, book):
-        state.apply(record.event, record.ts_event_ns)
-        sequence = record.sequence
+        fold(record.event, record.ts_event_ns)
         if progress is not None:
-            progress(sequence)
+            progress(record.sequence)
     return state, journal.head(book)
 
 
@@ -72,11 +71,43 @@ def fill_row(record: Record, fill: FillBooked) -> FillRow:
     return FillRow(record.sequence, record.ts_event_ns, key, fill)
 
 
+@runtime_checkable
+class ProjectedJournal(Protocol):
+    """A journal with tables for orders, fills and positions beside its records."""
+
+    def projection_head(self, book: str) -> int:
+        """Up to which sequence the tables are complete."""
+        ...
+
+    def clear_projections(self, book: str) -> None:
+        """Empty the book's tables."""
+        ...
+
+    def write_projections(self, book: str, sequence: int, changes: Changes) -> None:
+        """Write rows that are complete up to ``sequence``."""
+        ...
+
+
+def catch_up_projections(journal: Journal, book: str, state: BookState, head: Head) -> None:
+    """Build a book's tables anew if they lag behind its records; leave alone a journal that has none.
+
+    Raises:
+        JournalError: as ``Journal.append``, when they cannot be written.
+    """
+    if isinstance(journal, ProjectedJournal) and journal.projection_head(book) != head.sequence:
+        journal.clear_projections(book)
+        journal.write_projections(book, head.sequence, whole_projection(journal, book, state))
+
+
+@exactly
 def whole_projection(journal: Journal, book: str, state: BookState) -> Changes:
     """Everything the projection tables must hold for a book, made from its records and their state."""
-    fills = [
-        fill_row(record, record.event)
-        for record in replayed(journal, book)
-        if isinstance(record.event, FillBooked)
-    ]
-    return Changes(list(state.orders), fills, state.positions.positions())
+    fills, moved = [], []
+    for record in replayed(journal, book):
+        event = record.event
+        if isinstance(event, FillBooked):
+            fills.append(fill_row(record, event))
+        elif isinstance(event, OrderReowned):
+            moved.append((event.external_order_id, event.client_order_id))
+    traded = dict.fromkeys(row.fill.symbol for row in fills)
+    return Changes(list(state.orders), fills, list(map(state.positions.position, traded)), moved)

@@ -11,7 +11,7 @@ from execore.core.engine import BookState, step
 from execore.journal.protocol import Changes, Head, Journal
 from execore.model.answers import Answer
 from execore.model.errors import BookClosed, InvalidInput
-from execore.model.events import AnyEvent, FillBooked, OrderEvent, OrderReowned
+from execore.model.events import AnyEvent, FillBooked, OrderAcknowledged, OrderEvent, OrderReowned
 from execore.model.money import exactly
 from execore.model.orders import Order
 from execore.model.records import Record
@@ -29,6 +29,7 @@ class Writer:
         self._journal = journal
         self._state: BookState | None = state
         self._clock = clock
+        self._failure: BaseException | None = None
 
     @property
     def state(self) -> BookState:
@@ -38,11 +39,18 @@ class Writer:
             BookClosed: the book was closed, or an append failed.
         """
         if self._state is None:
+            failure = self._failure
+            why = "" if failure is None else f", it closed itself on {type(failure).__name__}: {failure}"
             raise BookClosed(
-                f"book {self.book} is closed",
+                f"book {self.book} is closed{why}",
                 "Open it again: what the journal holds is replayed, and nothing recorded is lost",
-            )
+            ) from failure
         return self._state
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the book was closed, or closed itself when an append failed."""
+        return self._state is None
 
     @exactly
     def process(self, causes: Iterable[Input]) -> list[Answer]:
@@ -67,8 +75,8 @@ class Writer:
         except InvalidInput:
             self._commit(taken)
             raise
-        except BaseException:
-            self.close()  # the step may be half folded: what the journal holds is the truth
+        except BaseException as error:
+            self.close(error)  # the step may be half folded: what the journal holds is the truth
             raise
         self._commit(taken)
         return answers
@@ -78,11 +86,21 @@ class Writer:
         sequence = self.head.sequence + 1
         self._append([Record(sequence, self.book, ts_ns, self._clock(), actor, "", event)], Changes())
 
-    def close(self) -> None:
-        """Let go of the working state. Closing twice is allowed."""
+    def close(self, failure: BaseException | None = None) -> None:
+        """Let go of the working state, because of ``failure`` if any. Closing twice is allowed."""
         self._state = None
+        self._failure = self._failure or failure
 
     def _commit(self, taken: list[tuple[Input, Answer]]) -> None:
+        try:
+            records = self._records(taken)
+            if records:
+                self._append(records, self._changes(records))
+        except BaseException as error:
+            self.close(error)  # the working state is ahead of the journal now
+            raise
+
+    def _records(self, taken: list[tuple[Input, Answer]]) -> list[Record]:
         records: list[Record] = []
         sequence = self.head.sequence
         now_ns = self._clock()
@@ -93,15 +111,10 @@ class Writer:
                 records.append(
                     Record(sequence, self.book, cause.ts_ns, now_ns, cause.actor, described, event)
                 )
-        if records:
-            self._append(records, self._changes(records))
+        return records
 
     def _append(self, records: list[Record], changes: Changes) -> None:
-        try:
-            self.head = self._journal.append(self.book, self.head.sequence, records, changes)
-        except BaseException:
-            self.close()
-            raise
+        self.head = self._journal.append(self.book, self.head.sequence, records, changes)
 
     def _changes(self, records: list[Record]) -> Changes:
         """What these records change in the projections, each row once however often it changed."""
@@ -119,6 +132,9 @@ class Writer:
                 symbols[event.symbol] = None
             elif type(event) is OrderReowned:
                 moved.append((event.external_order_id, event.client_order_id))
+                symbols[order.symbol] = None
+            elif type(event) is OrderAcknowledged and event.side is not None:
+                symbols[order.symbol] = None  # its fills, kept apart so far, are in the position now
         positions = [state.positions.position(symbol) for symbol in symbols]
         return Changes(list(orders.values()), fills, positions, moved)
 

@@ -17,7 +17,6 @@ from execore.core.risk_hook import OrderLimits
 from execore.journal.codec import GENESIS, chained
 from execore.journal.protocol import EMPTY_HEAD, NO_CHANGES, Changes, Head
 from execore.model.instruments import Instrument
-from execore.model.money import exactly
 from execore.model.orders import OrderRequest
 from execore.model.records import Record, StoredRecord
 from execore.model.reports import AcknowledgeReport, FillReport
@@ -25,6 +24,8 @@ from execore.model.vocabulary import Side
 from execore.runtime.book import Book, open_book
 
 BATCH: Final = 1_000
+SMALL_BOOK: Final = 10_000
+SMALL_EVERY: Final = 50_000
 _SYMBOLS: Final = 20
 _PRICES: Final = [Decimal(10_000 + tick) / 100 for tick in range(500)]
 _FEE: Final = Decimal("0.01")
@@ -70,27 +71,36 @@ class CoreBenchmark(msgspec.Struct, frozen=True):
     """What was measured.
 
     Attributes:
-        orders: lifecycles run.
+        orders: lifecycles run in one book, which holds all of them at the end.
         lifecycles_per_cpu_second: of one thread.
         microseconds_per_lifecycle: the same, turned over.
         bytes_per_open_order: memory of an acknowledged order and all its indexes, measured on ``orders`` of
             them with ``tracemalloc``.
+        time_against_small_book: microseconds in this book over those in books of ``SMALL_BOOK`` orders, run
+            in turn with it so that a noisy machine slows both; None if this book is no larger.
+        memory_against_small_book: the same for bytes.
     """
 
     orders: int
     lifecycles_per_cpu_second: float
     microseconds_per_lifecycle: float
     bytes_per_open_order: float
+    time_against_small_book: float | None
+    memory_against_small_book: float | None
 
 
 def measure(orders: int, progress: Callable[[int], None] | None = None) -> CoreBenchmark:
     """Run ``orders`` lifecycles and measure them, then hold as many orders open and weigh them."""
-    cpu_seconds = _cpu_seconds(orders, progress)
+    lifecycle, small_lifecycle = _lifecycle_seconds(orders, progress)
+    weight = _bytes_per_open_order(orders)
+    is_larger = orders > SMALL_BOOK
     return CoreBenchmark(
         orders=orders,
-        lifecycles_per_cpu_second=orders / cpu_seconds,
-        microseconds_per_lifecycle=cpu_seconds / orders * 1e6,
-        bytes_per_open_order=_bytes_per_open_order(orders),
+        lifecycles_per_cpu_second=1 / lifecycle,
+        microseconds_per_lifecycle=lifecycle * 1e6,
+        bytes_per_open_order=weight,
+        time_against_small_book=lifecycle / small_lifecycle if is_larger else None,
+        memory_against_small_book=weight / _bytes_per_open_order(SMALL_BOOK) if is_larger else None,
     )
 
 
@@ -104,18 +114,28 @@ def new_book() -> Book:
     )
 
 
-@exactly
-def _cpu_seconds(orders: int, progress: Callable[[int], None] | None) -> float:
+def _lifecycle_seconds(orders: int, progress: Callable[[int], None] | None) -> tuple[float, float]:
+    """CPU seconds of one lifecycle in a book of ``orders``, and in small books run in turn with it."""
     book = new_book()
-    gc.collect()
+    spent, small_spent, small_orders = 0.0, 0.0, 0
+    for first in range(0, orders, SMALL_EVERY):
+        numbers = range(first, min(first + SMALL_EVERY, orders))
+        spent += _cpu_seconds(book, numbers, progress)
+        if orders > SMALL_BOOK:
+            small_spent += _cpu_seconds(new_book(), range(SMALL_BOOK), None)
+            small_orders += SMALL_BOOK
+    return spent / orders, small_spent / max(small_orders, 1)
+
+
+def _cpu_seconds(book: Book, numbers: range, progress: Callable[[int], None] | None) -> float:
     spent = 0.0
-    for first in range(0, orders, BATCH):
-        numbers = range(first, min(first + BATCH, orders))
+    for first in range(numbers.start, numbers.stop, BATCH):
+        batch = range(first, min(first + BATCH, numbers.stop))
         started = time.process_time()
-        run_lifecycles(book, numbers)
+        run_lifecycles(book, batch)
         spent += time.process_time() - started
         if progress is not None:
-            progress(numbers.stop)
+            progress(batch.stop)
     return spent
 
 

@@ -124,6 +124,6 @@ def _databento_dbn() -> Any:
         import databento_dbn
     except ImportError as error:
         raise MissingExtra(
-            "Reading Databento files needs the package databento-dbn", "pip install 'execore[databento]'"
+            "Reading Databento files needs the package databento-dbn", "Install it: pip install databento-dbn"
         ) from error
     return databento_dbn

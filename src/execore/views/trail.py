@@ -1,5 +1,6 @@
 """Records as an auditor's eyes want them: one flat dict a record, the time readable, the event in short."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -8,7 +9,7 @@ import msgspec
 from execore.model.errors import InvalidInput
 from execore.model.records import Record
 
-_NANOSECOND_DIGITS: Final = 9
+_TIME: Final = re.compile(r"(?P<before>[^.,]*)(\.(?P<fraction>[0-9]{1,9}))?(?P<after>([Zz+-][^.,]*)?)")
 
 
 def utc_text(ts_ns: int) -> str:
@@ -24,18 +25,18 @@ def parse_utc(text: str, field: str) -> int:
     Raises:
         InvalidInput: it is neither. A time without an offset is taken as UTC.
     """
-    if text.isdigit():
+    if text.isdecimal():
         return int(text)
-    whole, dot, rest = text.partition(".")
-    digits = rest.rstrip("Zz").partition("+")[0]
+    example = "Write 2026-01-31T12:00:00Z, with up to nine digits after the second"
+    parts = _TIME.fullmatch(text)
+    if parts is None:
+        raise InvalidInput(field, f"{text!r} is not a time", example)
     try:
-        moment = datetime.fromisoformat(text if not dot else whole + rest[len(digits) :])
+        moment = datetime.fromisoformat(parts["before"] + parts["after"])
     except ValueError:
-        raise InvalidInput(field, f"{text!r} is not a time", "Write 2026-01-31T12:00:00Z") from None
-    if dot and (not digits.isdigit() or len(digits) > _NANOSECOND_DIGITS):
-        raise InvalidInput(field, f"{text!r} is not a time", "Write at most nine digits after the second")
+        raise InvalidInput(field, f"{text!r} is not a time", example) from None
     moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return int(moment.timestamp()) * 1_000_000_000 + int(digits.ljust(_NANOSECOND_DIGITS, "0") or 0)
+    return int(moment.timestamp()) * 1_000_000_000 + int((parts["fraction"] or "").ljust(9, "0"))
 
 
 def record_to_dict(record: Record) -> dict[str, Any]:
@@ -63,5 +64,7 @@ def _detail(event: dict[str, Any]) -> str:
             continue
         if isinstance(value, dict):
             value = _detail(value)
+        elif key == "metadata":
+            value = ",".join(f"{name}:{text}" for name, text in value)
         parts.append(f"{key}={value}")
     return " ".join(parts)
