@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import apsw
+import msgspec
 import pytest
 
 from execore import (
@@ -769,6 +770,8 @@ BAD_CALLS: list[tuple[str, Callable[[Book], object], type[InvalidInput]]] = [
     ("release of nothing", lambda book: book.release("order-9"), UnknownOrder),
     ("a float transfer", lambda book: book.transfer_cash("t1", "USD", 0.1), InvalidNumber),  # type: ignore[arg-type]
     ("another currency", lambda book: book.define_instrument(Instrument(symbol="BTC-USD", currency="EUR")),
+     InvalidInput),
+    ("another multiplier", lambda book: book.define_instrument(msgspec.structs.replace(BITCOIN, multiplier=Decimal(5))),
      InvalidInput),
 ]  # fmt: skip
 

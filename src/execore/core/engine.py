@@ -165,19 +165,23 @@ def _order_input(state: BookState, cause: requests.OrderInput) -> Answer:
     return transition(state.orders.get(cause.client_order_id), cause)
 
 
+_FIXED_TERMS: Final = ("unit", "currency", "kind", "multiplier")
+"""What the books are counted in: to change it would change what is booked already."""
+
+
 def _define_instrument(state: BookState, cause: requests.DefineInstrument) -> Answer:
     known = state.positions.instrument(cause.instrument.symbol)
     if known == cause.instrument:
         return Answer(Outcome.ALREADY_DONE)
-    if known is not None and (known.unit, known.currency, known.kind) != (
-        cause.instrument.unit,
-        cause.instrument.currency,
-        cause.instrument.kind,
-    ):
+    changed = next(
+        (f for f in _FIXED_TERMS if known is not None and getattr(known, f) != getattr(cause.instrument, f)),
+        None,
+    )
+    if changed is not None:
         raise InvalidInput(
-            "instrument",
-            f"{known.symbol} is counted in {known.unit} and settled in {known.currency} as {known.kind}",
-            "Define another symbol; what is booked cannot change its unit",
+            changed,
+            f"{cause.instrument.symbol} is defined with {getattr(known, changed)}, and booked so",
+            "Define another symbol; only tick, step and limits can change",
         )
     return Answer(Outcome.APPLIED, events=(events.InstrumentDefined(cause.instrument),))
 
