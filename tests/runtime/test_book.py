@@ -748,6 +748,8 @@ def refusing(order: OrderRequest, instrument: Instrument) -> None:
         raise InvalidInput("strategy", "is not wanted here")
 
 
+FIVEFOLD = msgspec.structs.replace(BITCOIN, multiplier=Decimal(5))
+
 BAD_CALLS: list[tuple[str, Callable[[Book], object], type[InvalidInput]]] = [
     ("a float quantity", lambda book: book.submit(order(2, quantity=0.5)), InvalidNumber),
     ("a float price", lambda book: book.submit(order(2, price=100.0)), InvalidNumber),
@@ -771,8 +773,7 @@ BAD_CALLS: list[tuple[str, Callable[[Book], object], type[InvalidInput]]] = [
     ("a float transfer", lambda book: book.transfer_cash("t1", "USD", 0.1), InvalidNumber),  # type: ignore[arg-type]
     ("another currency", lambda book: book.define_instrument(Instrument(symbol="BTC-USD", currency="EUR")),
      InvalidInput),
-    ("another multiplier", lambda book: book.define_instrument(msgspec.structs.replace(BITCOIN, multiplier=Decimal(5))),
-     InvalidInput),
+    ("another multiplier", lambda book: book.define_instrument(FIVEFOLD), InvalidInput),
 ]  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,7 +18,7 @@ from execore.cli.output import (
     reading,
 )
 from execore.journal.anchor import anchor_path, read_anchor
-from execore.journal.audit_log import AuditLog
+from execore.journal.audit_log import AuditLog, Verification
 from execore.journal.rows import EVENT_TYPES
 from execore.model.errors import InputFileError, UnknownEnumValue
 from execore.runtime.addresses import journal_path
@@ -73,27 +73,35 @@ def verify(
             with progress_bar(f"verifying {book}", opened.head(book).sequence) as bar:
                 found = AuditLog(opened, book).verify(anchors.get(book), bar.to)
             sound = sound and found.ok
-            row = {
-                "book": book,
-                "ok": found.ok,
-                "records": found.records,
-                "sequence": found.head.sequence,
-                "hash": found.head.hash,
-                "problem": found.problem or None,
-                "first_bad_sequence": found.first_bad_sequence or None,
-                "message": found.message or None,
-                "anchored": found.anchored,
-            }
             if as_json:
-                print_json(row)
-                continue
-            word = "[green]holds[/]" if found.ok else "[bold red]BROKEN[/]"
-            out.print(f"book {book}: the chain {word} over {found.records:,} records")
-            out.print(f"  head {found.head.sequence} {found.head.hash}")
-            if found.message:
-                out.print(f"  {found.message}", markup=False)
+                print_json(_verdict(book, found))
+            else:
+                _show_verdict(book, found)
     if not sound:
         raise typer.Exit(1)
+
+
+def _verdict(book: str, found: Verification) -> dict[str, Any]:
+    return {
+        "book": book,
+        "ok": found.ok,
+        "records": found.records,
+        "sequence": found.head.sequence,
+        "hash": found.head.hash,
+        "problem": found.problem or None,
+        "first_bad_sequence": found.first_bad_sequence or None,
+        "message": found.message or None,
+        "anchored": found.anchored,
+    }
+
+
+def _show_verdict(book: str, found: Verification) -> None:
+    if found.ok:
+        out.print(f"book {book}: [green]the chain holds[/]; {found.message}")
+    else:
+        out.print(f"book {book}: [bold red]the chain is BROKEN[/]; {found.records:,} records hold before it")
+        out.print(f"  {found.problem} at record {found.first_bad_sequence}: {found.message}", markup=False)
+    out.print(f"  head {found.head.sequence} {found.head.hash}")
 
 
 @app.command()

@@ -3,13 +3,14 @@
 import os
 import sys
 from contextlib import suppress
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
+from execore import __version__
 from execore.cli import audit, bench, demo, read, replay
-from execore.cli.output import complain
+from execore.cli.output import complain, out
 from execore.model.errors import (
     ExecoreError,
     InputFileError,
@@ -68,8 +69,25 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="execore: an order execution core. Start with `execore demo`.",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"execore {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def execore(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version")
+    ] = False,
+) -> None:
+    """execore: an order execution core. Start with `execore demo`."""
+
+
 app.command()(demo.demo)
 app.command()(replay.replay)
 app.command()(read.orders)
