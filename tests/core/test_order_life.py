@@ -472,6 +472,17 @@ def test_a_cancel_is_pending_until_the_venue_answers() -> None:
     assert desk.order.filled == Decimal("0.4")
 
 
+def test_a_cancel_of_unknown_outcome_may_be_asked_for_again() -> None:
+    desk = live_desk()
+    desk.ask_cancel("c1")
+    desk.ask(requests.RequestOutcomeUnknown, request_id="c1", reason="timeout")
+    again = desk.ask_cancel("c2")
+    assert again.effects == (effects.SendCancel("o1", "V1", "BTC-USD", "c2"),)
+    assert desk.ask_cancel("c3").outcome is Outcome.ALREADY_DONE
+    desk.tell(reports.CancelReport, request_id="c2")
+    assert_shows(desk.order, state=OrderState.CANCELLED, flags=())
+
+
 def test_an_order_that_was_never_sent_is_cancelled_here() -> None:
     desk = Desk()
     desk.submit(verdict=PAUSE)
@@ -1087,13 +1098,16 @@ def test_cash_is_transferred_once() -> None:
     assert_replays(desk)
 
 
-def test_an_instrument_may_change_its_tick_and_never_its_unit() -> None:
+def test_an_instrument_may_change_its_tick_and_never_what_the_books_are_counted_in() -> None:
     desk = Desk()
     finer = replace(BITCOIN, tick_size=Decimal("0.001"))
     assert desk.take(requests.DefineInstrument(ts_ns=0, instrument=BITCOIN)).outcome is Outcome.ALREADY_DONE
     desk.take(requests.DefineInstrument(ts_ns=0, instrument=finer))
     desk.submit(price="100.001")
-    with pytest.raises(InvalidInput) as caught:
-        desk.take(requests.DefineInstrument(ts_ns=0, instrument=replace(BITCOIN, base_currency="ETH")))
-    assert caught.value.field == "instrument"
+    fixed = {"unit": "ETH", "currency": "EUR", "kind": "equity", "multiplier": Decimal(2)}
+    for field, value in fixed.items():
+        other = replace(finer, **{"base_currency" if field == "unit" else field: value})
+        with pytest.raises(InvalidInput) as caught:
+            desk.take(requests.DefineInstrument(ts_ns=0, instrument=other))
+        assert caught.value.field == field
     assert desk.state.positions.instrument("BTC-USD") == finer

@@ -140,6 +140,11 @@ _BY_REACTION: Final[dict[Reaction, str]] = {
 }
 _NOTES: Final[dict[tuple[str, str], str]] = {
     ("submit", "FILLED"): "already sent, and done",
+    ("submit", "CANCELLED"): "it is over, and nothing is sent again",
+    ("submit", "EXPIRED"): "it is over, and nothing is sent again",
+    ("submit", "REJECTED"): "it is over, and nothing is sent again",
+    ("submit", "FAILED"): "it is over, and nothing is sent again",
+    ("submit", "CLOSED"): "it is over, and nothing is sent again",
     ("hold", "SUBMITTED"): "already sent; cancel it instead",
     ("hold", "UNKNOWN"): "already sent; cancel it instead",
     ("hold", "ACKNOWLEDGED"): "already at the venue; cancel it instead",

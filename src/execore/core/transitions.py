@@ -163,7 +163,8 @@ def _deny(order: Order, cause: requests.ReleaseOrder) -> Proposal:
 
 
 def _request_cancel(order: Order, cause: requests.CancelOrder) -> Proposal | Instead:
-    if order.pending_cancels:
+    if any(key not in order.unknown_requests for key in order.pending_cancels):
+        # One whose outcome is unknown may never have arrived: cancelling again does no harm.
         return Instead(Reaction.ALREADY_DONE, "cancel_pending", "a cancel is pending already")
     if cause.request_id in order.pending_request_ids:
         return _duplicate_request(cause.request_id)
