@@ -57,6 +57,7 @@ PURE_IMPORTS: Final = {
     "hashlib",  # names an external order the same way on every machine
     "math",
     "msgspec",
+    "operator",
     "types",
     "typing",
 }

@@ -741,3 +741,194 @@ def test_an_interrupt_keeps_what_was_recorded(tmp_path: Path) -> None:
     (found,) = lines("audit", "verify", "--journal", path)
     assert found["ok"] is True
     assert found["records"] > 20
+
+
+# --- what is data is shown as it is ---------------------------------------------------------------------
+
+HOSTILE = "[red]9[/red] [/7] :smile: \x1b[31m"
+SHOWN = "[red]9[/red] [/7] :smile: \\x1b[31m"
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Path:
+    """A journal whose ids, strategy and book name look like markup, in a file whose name does."""
+    path = tmp_path / "[/7].db"
+    with open_book(str(path), "[/b]", instruments=[BITCOIN], clock=lambda: START_NS) as trading:
+        trading.submit_all([order(1, strategy="[/x]")])
+        trading.apply(
+            [
+                FillReport(
+                    ts_ns=START_NS + 5,
+                    client_order_id="order-1",
+                    venue_order_id="[/7]",
+                    symbol="BTC-USD",
+                    execution_id=HOSTILE,
+                    quantity=Decimal("0.5"),
+                    price=Decimal("0.00000001"),
+                )
+            ]
+        )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["orders"], ["orders of [/b]", "[/7]"]),
+        (["orders", "--state", "FILLED"], ["orders of [/b]: none"]),
+        (["order", "order-1"], ["[/7]", "[/x]", SHOWN]),
+        (["order", "[/7]"], ["[/7]", "[/x]", SHOWN]),
+        (["fills"], ["fills of [/b]", SHOWN]),
+        (["positions"], ["positions of [/b]"]),
+        (["audit", "show"], ["audit trail of [/b]", SHOWN, "[/x]"]),
+    ],
+    ids=str,
+)
+def test_markup_in_data_is_shown_and_not_obeyed(hostile: Path, words: list[str], shown: list[str]) -> None:
+    printed = ok(*words, "--journal", hostile, "--book", "[/b]")
+    for text in shown:
+        assert text in printed
+    assert ESCAPE not in printed
+
+
+def test_markup_in_names_of_books_and_files_is_shown_and_not_obeyed(hostile: Path, flow: Path) -> None:
+    assert "book [/b]: the chain holds" in ok("audit", "verify", "--journal", hostile)
+    output = hostile.parents[1] / "[/o].jsonl"
+    result = run("audit", "export", "--journal", hostile, "--book", "[/b]", "--output", output)
+    assert result.exit_code == 0
+    assert "[/o].jsonl" in result.stderr.replace("\n", "")
+    assert "'[/c]'. It has: [/b]" in refused(
+        "invalid_configuration", 3, "orders", "--journal", hostile, "--book", "[/c]"
+    )
+    tape = flow.rename(hostile.with_name("[b].dbn.zst"))
+    made = hostile.parents[1] / "[/r].db"
+    assert f"--journal {made} --book [/c]" in ok("replay", tape, "--journal", made, "--book", "[/c]")
+    made = hostile.parents[1] / "[/d].db"
+    assert f"All of it is in {made}" in ok("demo", "--journal", made, "--quotes", 20)
+    tamper(hostile, "UPDATE events SET actor='[/a]' WHERE sequence=2")
+    result = run("audit", "verify", "--journal", hostile)
+    assert (result.exit_code, "book [/b]: the chain is BROKEN" in result.stdout) == (1, True)
+    assert "'[/a]'" in result.stdout
+
+
+def test_no_number_has_an_exponent_in_the_trail(hostile: Path, flow: Path, tmp_path: Path) -> None:
+    ok("replay", flow, "--journal", tmp_path / "flow.db")
+    where = ["--journal", hostile, "--book", "[/b]"]
+    trail = lines("audit", "show", *where)
+    assert [view["event"]["price"] for view in trail if view["type"] == "fill_booked"] == ["0.00000001"]
+    (shown,) = lines("order", "order-1", *where)
+    defined = lines("audit", "show", "--journal", tmp_path / "flow.db", "--type", "instrument_defined")
+    assert {view["event"]["instrument"]["tick_size"] for view in defined} == {"0.000000001"}
+    numbers = [number for _, number in numbers_in([trail, shown, defined]) if number]
+    assert not [number for number in numbers if not re.fullmatch(r"-?\d+(\.\d*[1-9])?", number)]
+    assert not [view for view in [*trail, *defined] if "E-" in view["detail"]]
+
+
+# --- what is no text, and terminals that cannot show it -------------------------------------------------
+
+
+@pytest.mark.parametrize("column", ["hash", "book"])
+def test_damaged_text_is_found_and_no_crash(book: Path, column: str) -> None:
+    tamper(book, f"UPDATE events SET {column}=CAST(x'ff' AS TEXT) WHERE sequence=7")
+    for words in (["audit", "verify"], ["audit", "verify", "--json"]):
+        result = installed(*words, "--journal", book)
+        assert (result.returncode, result.stderr) == (1, ""), result.stderr
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert {view["ok"] for view in found} == {False}
+    assert [view["book"] for view in found] == (["main"] if column == "hash" else ["main", "\\udcff"])
+
+
+def test_damaged_tables_are_named(book: Path) -> None:
+    tamper(book, "UPDATE orders SET metadata='{'; UPDATE positions SET fees='['")
+    assert "metadata" in refused("not_a_journal", 4, "orders", "--journal", book)
+    assert "fees" in refused("not_a_journal", 4, "positions", "--journal", book)
+    tamper_again = "UPDATE orders SET symbol=CAST(x'ff' AS TEXT)"
+    with closing(sqlite3.connect(book)) as shell, shell:
+        shell.execute(tamper_again)
+    assert "not UTF-8" in refused("not_a_journal", 4, "orders", "--journal", book)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["orders", "--symbol", "\udcff"], 0),
+        (["orders", "--strategy", "\udcff"], 0),
+        (["orders", "--state", "\udcff"], 3),
+        (["orders", "--book", "\udcff"], 3),
+        (["orders", "--journal", "\udcff.db"], 3),
+        (["fills", "--symbol", "\udcff"], 0),
+        (["order", "\udcff"], 3),
+        (["audit", "show", "--order", "\udcff"], 0),
+        (["audit", "show", "--actor", "\udcff"], 0),
+        (["audit", "show", "--type", "\udcff"], 3),
+        (["audit", "show", "--since", "\udcff"], 3),
+        (["audit", "show", "--since", "1" * 5_000], 3),
+        (["audit", "show", "--until", "1" * 5_000 + "-01-01"], 3),
+        (["replay", "FLOW", "--journal", "NEW", "--currency", "\udcff"], 3),
+        (["replay", "FLOW", "--journal", "NEW", "--book", "\udcff"], 3),
+        (["replay", "FLOW", "--journal", "NEW", "--multiplier", "\udcff"], 3),
+        (["replay", "FLOW", "--journal", "\udcff.db"], 3),
+        (["replay", "\udcff"], 3),
+        (["demo", "--journal", "\udcff.db"], 3),
+        (["audit", "verify", "--anchor", "\udcff"], 3),
+        (["no-such-[/x]\udcff"], 2),
+        (["orders", "[/x]\udcff"], 2),
+    ],
+    ids=ascii,
+)
+def test_an_argument_that_is_no_text_is_no_crash(
+    book: Path, flow: Path, tmp_path: Path, words: list[str], code: int
+) -> None:
+    named = {"FLOW": str(flow), "NEW": str(tmp_path / "new.db")}
+    given = os.environ | {"EXECORE_JOURNAL": str(book)}
+    result = installed(*(named.get(word, word) for word in words), env=given, cwd=tmp_path)
+    assert "Traceback" not in result.stderr
+    assert result.returncode == code, result.stderr
+    assert len(result.stderr) < 2_000
+    if code == 3:
+        assert re.match(r"error \[\w+\] ", result.stderr), result.stderr
+
+
+def test_an_output_whose_name_is_no_text_is_written(book: Path, tmp_path: Path) -> None:
+    result = installed("audit", "export", "--journal", book, "-o", "\udcff.jsonl", cwd=tmp_path)
+    assert (result.returncode, (tmp_path / "\udcff.jsonl").exists()) == (0, True), result.stderr
+    assert "\\udcff.jsonl" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["orders", "orders --json", "order order-1", "audit show", "audit verify", "bench core --orders 50",
+     "--help", "orders --help", "demo --help", "orders --state x"],
+)  # fmt: skip
+def test_what_a_terminal_cannot_show_is_replaced(book: Path, words: str) -> None:
+    plain = os.environ | {"PYTHONIOENCODING": "ascii", "EXECORE_JOURNAL": str(book)}
+    result = installed(*words.split(), env=plain)
+    assert "Traceback" not in result.stderr
+    assert result.returncode == (3 if words.endswith(" x") else 0)
+    assert (result.stdout + result.stderr).isascii()
+    assert "\\u" not in result.stdout
+
+
+def test_json_is_utf_8_wherever_it_goes(tmp_path: Path) -> None:
+    path = tmp_path / "book.db"
+    with open_book(str(path), instruments=[BITCOIN], clock=lambda: START_NS) as trading:
+        trading.submit_all([order(1, strategy="café")])
+    plain = os.environ | {"PYTHONIOENCODING": "ascii"}
+    command = [str(EXECORE), "orders", "--json", "--journal", str(path)]
+    told = subprocess.run(command, capture_output=True, env=plain, check=True).stdout
+    assert json.loads(told.decode("utf-8"))["strategy"] == "café"
+    assert "caf\\xe9" in installed("order", "order-1", "--journal", path, env=plain).stdout
+
+
+# --- the page says what is true -------------------------------------------------------------------------
+
+
+def test_the_readme_shows_what_the_demo_prints(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (session,) = re.findall(r"^```text\n(.*?)^```$", readme, flags=re.DOTALL | re.MULTILINE)
+    printed = [line.rstrip() for line in installed("demo", cwd=tmp_path).stdout.splitlines()]
+    shown = [line.partition("…")[0] for line in session.splitlines() if not line.startswith("  …")]
+    assert len(shown) > 15
+    for line in shown:
+        assert line in printed or any(line and text.startswith(line) for text in printed), line
+    assert not re.search(r"[0-9a-f]{40}", session), "a hash rots with every change of a record"

@@ -1111,3 +1111,65 @@ def test_an_instrument_may_change_its_tick_and_never_what_the_books_are_counted_
             desk.take(requests.DefineInstrument(ts_ns=0, instrument=other))
         assert caught.value.field == field
     assert desk.state.positions.instrument("BTC-USD") == finer
+
+
+# --- what a reviewer broke -----------------------------------------------------------------------------
+
+
+def test_a_fill_whose_side_is_called_undisclosed_takes_the_orders_side() -> None:
+    desk = live_desk()
+    desk.fill("E1", "0.1", side="undisclosed")
+    assert desk.state.positions.position("BTC-USD").quantity == Decimal("0.1")
+
+
+def test_a_duplicate_that_says_the_side_discloses_it() -> None:
+    desk = Desk()
+    external_fill(desk, "E1", "0.1", side=None)
+    answer = external_fill(desk, "E1", "0.1", side="sell")
+    assert answer.outcome is Outcome.APPLIED
+    assert desk.state.positions.position("BTC-USD").quantity == Decimal("-0.1")
+    assert external_fill(desk, "E1", "0.1", side="sell").outcome is Outcome.ALREADY_DONE
+
+
+def test_a_fill_that_says_the_side_discloses_that_of_the_fills_before_it() -> None:
+    desk = Desk()
+    external_fill(desk, "E1", "0.1", side=None)
+    external_fill(desk, "E2", "0.2", side="sell")
+    assert desk.state.positions.position("BTC-USD").quantity == Decimal("-0.3")
+
+
+def test_taking_over_executions_of_the_other_side_is_a_conflict_and_alerted() -> None:
+    desk = Desk()
+    external_fill(desk, "E1", "1", side="buy")
+    desk.submit(side="sell")
+    answer = desk.acknowledge()
+    assert desk.order.conflict
+    assert "disputed_execution" in {e.code for e in answer.effects if isinstance(e, effects.Alert)}
+
+
+def test_taking_over_executions_after_the_end_is_flagged_and_alerted() -> None:
+    desk = Desk()
+    external_fill(desk, "E1", "0.4")
+    desk.submit()
+    desk.tell(reports.CancelReport)
+    answer = desk.acknowledge()
+    assert desk.order.fill_after_terminal
+    assert "fill_after_terminal" in {e.code for e in answer.effects if isinstance(e, effects.Alert)}
+
+
+def test_execution_ids_are_kept_apart_whatever_characters_they_have() -> None:
+    desk = live_desk()
+    for scope, execution_id in (("A|B", "C"), ("A", "B|C"), ("", "A|B|C"), ("", "3:A|BC")):
+        answer = desk.fill(execution_id, "0.1", execution_scope=scope)
+        assert answer.outcome is Outcome.APPLIED
+    assert desk.order.filled == Decimal("0.4")
+
+
+def test_a_fill_known_by_its_cumulative_quantity_is_not_booked_again_when_its_id_comes() -> None:
+    desk = live_desk()
+    desk.fill("", "0.5", cumulative_quantity="0.5")
+    assert desk.fill("X5", "0.5", cumulative_quantity="0.5").outcome is Outcome.ALREADY_DONE
+    assert desk.fill("X6", "0.4", cumulative_quantity="0.7").outcome is Outcome.APPLIED
+    assert desk.order.filled == Decimal("0.7"), "only what is beyond the booked total is new"
+    assert desk.fill("X7", "0.1", cumulative_quantity="0.9").outcome is Outcome.APPLIED
+    assert desk.order.filled == Decimal("0.8"), "a gap in the totals adds nothing that was not told"

@@ -54,3 +54,9 @@ def test_an_anchor_that_is_not_one_is_named(tmp_path: Path) -> None:
     (tmp_path / "journal.db.anchor").write_text("{]")
     with pytest.raises(NotAJournal, match=r"journal\.db\.anchor cannot be read.*move it away"):
         SqliteJournal(tmp_path / "journal.db")
+
+
+def test_an_anchor_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.anchor").write_bytes(b'{"\xff":{"sequence":1,"hash":"00"}}')
+    with pytest.raises(NotAJournal, match="cannot be read"):
+        read_anchor(str(tmp_path / "a.anchor"))

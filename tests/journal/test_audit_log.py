@@ -9,16 +9,19 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from execore.journal.anchor import anchor_path, read_anchor
 from execore.journal.audit_log import AuditLog, Verification, verify_export
-from execore.journal.codec import GENESIS, next_hash
+from execore.journal.codec import GENESIS, encode_record, next_hash
 from execore.journal.memory import MemoryJournal
 from execore.journal.protocol import Head
 from execore.journal.sqlite import SqliteJournal
-from execore.model.errors import ChainBroken
+from execore.model.errors import ChainBroken, InvalidConfiguration, NotAJournal
+from execore.model.events import SCHEMA_VERSION
+from execore.runtime.recovery import replayed
 from execore.testing.journal_contract import BOOK, TIME_NS, created, opened, order_id, record
 
 TOOL = Path(__file__).parents[2] / "tools" / "verify_chain.py"
@@ -355,3 +358,159 @@ def test_progress_is_reported(tmp_path: Path) -> None:
     seen: list[int] = []
     assert AuditLog(journal, BOOK).verify(progress=seen.append).records == 20_001
     assert seen == [10_000, 20_000]
+
+
+# --- damage that used to be missed, or to end in a traceback ---------------------------------------------
+
+COPY = (
+    "INSERT INTO events SELECT book, {}, type, client_order_id, execution_id, actor, ts_event_ns, "
+    "ts_recorded_ns, hash, data FROM events WHERE sequence=10"
+)
+
+
+@pytest.mark.parametrize("place", [-(1 << 63), -1, 0])
+def test_a_record_inserted_before_the_first_is_found_wherever_it_is(
+    database: Path, anchor: Head, place: int
+) -> None:
+    tampered(database, COPY.format(place))
+    verification = verified(database, anchor)
+    assert (verification.ok, verification.first_bad_sequence, verification.problem) == (False, 1, "sequence")
+    with SqliteJournal(database, read_only=True) as journal:
+        assert next(journal.read(BOOK)).sequence == place
+        assert next(journal.read(BOOK, 3)).sequence == 3
+        with pytest.raises(ChainBroken):
+            list(replayed(journal, BOOK))
+    assert tool(database, anchor)[0] == 1
+
+
+def test_a_record_at_the_greatest_sequence_there_can_be_is_found(database: Path) -> None:
+    greatest = (1 << 63) - 1
+    tampered(database, COPY.format(greatest))
+    assert verified(database).problem == "sequence"
+    with SqliteJournal(database, read_only=True) as journal:
+        assert [stored.sequence for stored in journal.read(BOOK)][-1] == greatest
+        assert list(journal.read(BOOK, 1 << 80)) == []
+
+
+NOT_TEXT = "CAST(x'ff' AS TEXT)"
+
+
+def test_a_last_hash_that_is_no_text_is_damage_and_no_crash(database: Path, anchor: Head) -> None:
+    tampered(database, f"UPDATE events SET hash={NOT_TEXT} WHERE sequence=10")
+    verification = verified(database, anchor)
+    assert (verification.first_bad_sequence, verification.problem) == (10, "hash")
+    with SqliteJournal(database, read_only=True) as journal:
+        assert journal.head(BOOK).sequence == 10
+    code, text = tool(database, anchor)
+    assert (code, "BROKEN row main 10" in text) == (1, True), text
+    with SqliteJournal(database) as journal, pytest.raises(ChainBroken, match="the hash of record 10"):
+        journal.append(BOOK, 10, [record(11, created(11))])
+
+
+@pytest.mark.parametrize(("where", "problem"), [("sequence=4", "sequence"), ("sequence>0", "book")])
+def test_a_book_whose_name_is_no_text_is_damage_and_no_crash(
+    database: Path, where: str, problem: str
+) -> None:
+    tampered(database, f"UPDATE events SET book={NOT_TEXT} WHERE {where}")
+    with SqliteJournal(database, read_only=True) as journal:
+        damaged = journal.books()[-1]
+        assert damaged.encode(errors="surrogateescape") == b"\xff"
+        assert AuditLog(journal, damaged).verify().problem == problem
+        assert len(list(journal.read(damaged))) == (1 if problem == "sequence" else 10)
+        assert journal.head("\ud800").sequence == 0
+    code, text = tool(database)
+    assert (code, "Traceback" in text, "BROKEN row" in text) == (1, False, True), text
+
+
+def test_a_table_with_text_that_is_none_is_named(database: Path) -> None:
+    tampered(database, f"UPDATE orders SET symbol={NOT_TEXT}")
+    with SqliteJournal(database, read_only=True) as journal, pytest.raises(NotAJournal, match="not UTF-8"):
+        list(journal.select("SELECT symbol FROM orders"))
+
+
+def test_a_path_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    for read_only in (True, False):
+        with pytest.raises(InvalidConfiguration, match="is not UTF-8"):
+            SqliteJournal(tmp_path / "\udcff.db", read_only=read_only)
+
+
+def appended(database: Path, text: str) -> None:
+    """Go on with the chain as somebody would who knows how, but with a text of their own."""
+    with closing(sqlite3.connect(database)) as shell, shell:
+        (last,) = shell.execute("SELECT hash FROM events WHERE sequence=10").fetchone()
+        digest = next_hash(bytes.fromhex(last), text.encode()).hex()
+        told = json.loads(text)
+        event = told["event"]
+        columns = (told["book"], 11, event["type"], event.get("client_order_id", ""), "", told["actor"])
+        row = (*columns, told["ts_event_ns"], told["ts_recorded_ns"], digest, text)
+        shell.execute(f"INSERT INTO events VALUES({', '.join('?' * len(row))})", row)
+
+
+UNREADABLE: dict[str, Callable[[dict[str, Any]], object]] = {
+    "unknown event": lambda told: told["event"].update(type="made_up"),
+    "incomplete event": lambda told: told["event"].pop("order"),
+    "wrong kind": lambda told: told["event"].update(order=5),
+    "no cause": lambda told: told.pop("cause"),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_chained_text_that_no_book_could_open_is_found(database: Path, anchor: Head, name: str) -> None:
+    told = json.loads(encode_record(record(11, created(11))))
+    appended_whole = json.dumps(told)
+    UNREADABLE[name](told)
+    appended(database, json.dumps(told))
+    with SqliteJournal(database, read_only=True) as journal:
+        file = io.BytesIO()
+        AuditLog(journal, BOOK).export(file)
+        found = AuditLog(journal, BOOK).verify(anchor), verify_export(file.getvalue().splitlines(), anchor)
+    for verification in found:
+        assert (verification.ok, verification.problem, verification.records) == (False, "unreadable", 10)
+        assert verification.first_bad_sequence == 11
+    tampered(database, "DELETE FROM events WHERE sequence=11")
+    appended(database, appended_whole)
+    assert verified(database, anchor).records == 11
+
+
+def test_a_record_of_a_newer_schema_is_verified_as_far_as_the_chain(database: Path) -> None:
+    told = json.loads(encode_record(record(11, created(11))))
+    told["event"]["type"] = "from_the_future"
+    appended(database, json.dumps(told | {"schema": SCHEMA_VERSION + 1}))
+    assert verified(database).records == 11
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"sequence":' + "1" * 5_000, '{"book":"\\ud800"}'])
+def test_a_chained_text_that_no_parser_likes_is_found(lines: Lines, tmp_path: Path, text: str) -> None:
+    forged = rechained([lines[0]["data"], text])
+    path = written(forged, tmp_path / "export.jsonl")
+    verification = verify_export(path.read_text().splitlines())
+    assert (verification.first_bad_sequence, verification.problem) == (2, "unreadable")
+    code, said = tool(path)
+    assert (code, "BROKEN line 2" in said) == (1, True), said
+
+
+def test_an_export_is_judged_by_the_books_that_are_in_it(tmp_path: Path) -> None:
+    path, export = tmp_path / "journal.db", tmp_path / "a.jsonl"
+    with SqliteJournal(path) as journal:
+        opened(journal, 1, "a")
+        opened(journal, 2, "b")
+        with export.open("wb") as file:
+            AuditLog(journal, "a").export(file)
+
+    def judged() -> tuple[int, str]:
+        command = [sys.executable, "-I", str(TOOL), str(export), "--anchor", f"{path}.anchor"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout
+
+    code, text = judged()
+    assert (code, "book a: 4 records hold" in text, "BROKEN" in text) == (0, True, False), text
+    kept = export.read_bytes().splitlines(keepends=True)
+    for left in (kept[:-1], []):
+        export.write_bytes(b"".join(left))
+        assert "the tail was cut" in judged()[1]
+    tampered(path, "DELETE FROM events WHERE book='a'")
+    assert "book a ends" in tool(path)[1]
+
+
+def test_the_tool_stays_short_enough_to_be_read() -> None:
+    assert len(TOOL.read_text().splitlines()) < 80

@@ -52,6 +52,7 @@ from execore.model.errors import (
     UnknownInstrument,
     UnknownOrder,
 )
+from execore.model.money import text_of
 from execore.model.records import Record
 from execore.model.reports import (
     AcknowledgeReport,
@@ -407,7 +408,7 @@ def test_a_question_that_fails_leaves_the_order_unknown_and_is_told(
     venue.failing = {"submit": failures.ConnectionLost("gone"), "query": error}
     book.submit(order())
     assert book.orders.get("order-1").state is OrderState.UNKNOWN
-    assert [(alert.code, alert.client_order_id) for alert in alerts] == [("outcome_still_unknown", "order-1")]
+    assert [(alert.code, alert.client_order_id) for alert in alerts] == [("query_unanswered", "order-1")]
     assert type(error).__name__ in alerts[0].message
 
 
@@ -417,7 +418,7 @@ def test_not_found_is_no_proof_of_absence(journal: MemoryJournal, venue: Scripte
     venue.failing["submit"] = failures.RequestTimeout("slow")
     book.submit(order())
     assert book.orders.get("order-1").state is OrderState.UNKNOWN
-    assert [alert.code for alert in alerts] == ["outcome_still_unknown"]
+    assert [alert.code for alert in alerts] == ["query_unanswered"]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), ValueError("no JSON"), OSError("reset")], ids=repr)
@@ -1051,11 +1052,10 @@ def assert_projected(journal: SqliteJournal, book: Book) -> None:
     assert {key: {**view, "book": None} for key, view in orders.items()} == {
         key: {**view, "book": None} for key, view in book.orders.to_dict().items()
     }
-    fills = [(view["execution_key"], view["client_order_id"]) for view in queries.fills(journal)]
+    fills = [(view["symbol"], view["quantity"], view["client_order_id"]) for view in queries.fills(journal)]
     assert sorted(fills) == sorted(
-        (execution_key, execution.client_order_id)
-        for execution_key in book.orders._executions
-        if (execution := book.orders.execution(execution_key)) is not None
+        (execution.symbol, text_of(execution.quantity), execution.client_order_id)
+        for execution in book.orders.executions()
     )
     traded = {view["symbol"]: view for view in queries.positions(journal)}
     for position in book.positions.positions():
@@ -1139,3 +1139,34 @@ def test_tables_of_other_books_are_left_alone(file: SqliteJournal) -> None:
     open_book(file)
     found = [(view["book"], view["client_order_id"]) for view in queries.orders(file)]
     assert found == [("other", "order-7")]
+
+
+# --- what a reviewer broke -----------------------------------------------------------------------------
+
+
+def test_reports_taken_from_the_venue_and_not_recorded_are_asked_for_again(
+    tmp_path: Path,
+) -> None:
+    """A fill that was taken and then could not be appended is not lost: an open order is asked after."""
+    venue = PaperVenue("paper", [BITCOIN], start_ts_ns=0)
+    path = tmp_path / "book.db"
+    venue.on_quote("BTC-USD", 99, 1, 101, 1, ts_ns=1)
+    with SqliteJournal(path) as journal:
+        book = open_book(journal, instruments=[BITCOIN], venue=venue)
+        book.submit(order())
+        venue.on_trade("BTC-USD", 90, 5, ts_ns=2)
+        assert venue.take_reports(), "the venue has told, and what it told goes nowhere"
+        book.close()
+    with SqliteJournal(path) as journal:
+        book = open_book(journal, instruments=[BITCOIN], venue=venue)
+        assert book.orders.get("order-1").state is OrderState.FILLED
+
+
+@pytest.mark.parametrize("refused", [{"side": "undisclosed"}, {"price": "0.1"}, {"symbol": "ETH-USD"}])
+def test_one_bad_order_of_many_leaves_none_recorded_and_unsent(
+    book: Book, venue: ScriptedVenue, refused: dict[str, Any]
+) -> None:
+    before = seen(book), venue.kinds()
+    with pytest.raises(InvalidInput):
+        book.submit_all([order(1), order(2, **refused)])
+    assert (seen(book), venue.kinds()) == before

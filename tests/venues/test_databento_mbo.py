@@ -226,7 +226,7 @@ def test_a_side_that_nobody_says_stays_open(read: Read) -> None:
     added, filled = read(record("A", 7, 1, side="N"), record("F", 7, 1, side="N")).reports()
     assert isinstance(added, AcknowledgeReport)
     assert isinstance(filled, FillReport)
-    assert (added.side, filled.side) == (Side.UNDISCLOSED, None)
+    assert (added.side, filled.side) == (None, None)
 
 
 def test_a_side_is_not_borrowed_from_another_instrument(read: Read) -> None:

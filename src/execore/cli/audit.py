@@ -11,11 +11,13 @@ from execore.cli.output import (
     JournalOption,
     JsonOption,
     errors,
+    literal,
     out,
     print_json,
     print_rows,
     progress_bar,
     reading,
+    styled,
 )
 from execore.journal.anchor import anchor_path, read_anchor
 from execore.journal.audit_log import AuditLog, Verification
@@ -97,10 +99,11 @@ def _verdict(book: str, found: Verification) -> dict[str, Any]:
 
 def _show_verdict(book: str, found: Verification) -> None:
     if found.ok:
-        out.print(f"book {book}: [green]the chain holds[/]; {found.message}")
+        out.print(styled(f"book {book}: ", ("the chain holds", "green"), f"; {found.message}"))
     else:
-        out.print(f"book {book}: [bold red]the chain is BROKEN[/]; {found.records:,} records hold before it")
-        out.print(f"  {found.problem} at record {found.first_bad_sequence}: {found.message}", markup=False)
+        broken, before = ("the chain is BROKEN", "bold red"), f"; {found.records:,} records hold before it"
+        out.print(styled(f"book {book}: ", broken, before))
+        out.print(literal(f"  {found.problem} at record {found.first_bad_sequence}: {found.message}"))
     out.print(f"  head {found.head.sequence} {found.head.hash}")
 
 
@@ -120,4 +123,4 @@ def export(
             return
         with output.open("wb") as file:
             count = log.export(file)
-    errors.print(f"{count:,} records written to {output}")
+    errors.print(literal(f"{count:,} records written to {output}"), soft_wrap=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from execore.cli.output import JsonOption, out, print_json, print_rows, progress_bar
+from execore.cli.output import JsonOption, literal, out, print_json, print_rows, progress_bar, styled
 from execore.core.position_ledger import position_to_dict
 from execore.core.risk_hook import OrderLimits
 from execore.journal.anchor import anchor_path, read_anchor
@@ -218,20 +218,22 @@ def _show(result: dict[str, Any], verification: Verification) -> None:
     out.print()
     for what in ("cash", "equity"):
         amounts = ", ".join(f"{amount} {currency}" for currency, amount in result[what].items())
-        out.print(f"{what}: {amounts}", markup=False)
+        out.print(f"{what}: {amounts}")
     off = {unit: total for unit, total in result["trial_balance"].items() if total != "0"}
-    out.print(f"trial balance: {off or 'exactly zero in every unit'}", markup=False)
-    word = "[green]holds[/]" if verification.ok else "[bold red]BROKEN[/]"
-    out.print(f"the chain {word} over {verification.records:,} records, up to {verification.head.hash}")
+    out.print(f"trial balance: {off or 'exactly zero in every unit'}")
+    word = ("holds", "green") if verification.ok else ("is BROKEN", "bold red")
+    out.print(
+        styled("the chain ", word, f" over {verification.records:,} records, up to {verification.head.hash}")
+    )
     _show_next_steps(result)
 
 
 def _show_next_steps(result: dict[str, Any]) -> None:
-    journal, orders = result["journal"], result["orders"]
+    journal, orders = literal(result["journal"]), result["orders"]
     where = f"--journal sqlite:///{journal}"
     order = f"order {orders[-1]['client_order_id']}" if orders else "fills"
-    out.print(f"\nAll of it is in {journal}. Look at it with:", soft_wrap=True, markup=False)
+    out.print(f"\nAll of it is in {journal}. Look at it with:", soft_wrap=True)
     for command in ("orders", order, "positions", "audit show"):
-        out.print(f"  execore {command} {where}", soft_wrap=True, markup=False)
-    out.print(f"  execore audit verify {where}", soft_wrap=True, markup=False)
-    out.print(f'  sqlite3 {journal} "select * from positions"', soft_wrap=True, markup=False)
+        out.print(f"  execore {command} {where}", soft_wrap=True)
+    out.print(f"  execore audit verify {where}", soft_wrap=True)
+    out.print(f'  sqlite3 {journal} "select * from positions"', soft_wrap=True)

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from execore import __version__
 from execore.cli import audit, bench, demo, read, replay
-from execore.cli.output import complain, out
+from execore.cli.output import complain, out, show_everything
 from execore.model.errors import (
     ExecoreError,
     InputFileError,
@@ -31,6 +31,11 @@ EXIT_CODES: Final[tuple[tuple[type[ExecoreError], int], ...]] = (
 
 class Commands(TyperGroup):
     """Every error of every command becomes a sentence on stderr and an exit code."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command line, on any terminal."""
+        show_everything()
+        return super().main(*args, **options)
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # typer's own name for it
         """Run one command.

@@ -1,9 +1,11 @@
 """How commands speak: tables for people, JSON Lines for programs, progress on a terminal only."""
 
+import codecs
+import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -11,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from execore.journal.sqlite import SqliteJournal
 from execore.model.errors import InvalidConfiguration
@@ -38,20 +41,66 @@ class _Output(Console):
         raise  # rich calls this while it handles the BrokenPipeError
 
 
+# Without markup: ids, names and paths may look like it, and are data. What has a style is a Text or a style=.
 # Into a pipe or a file, a line is as long as it needs to be.
-out = _Output(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
-errors = Console(stderr=True, highlight=False)
+out = _Output(markup=False, emoji=False, highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+errors = Console(stderr=True, markup=False, emoji=False, highlight=False)
+
+_REPLACEMENTS: Final = {"–": "-", "…": "...", "µ": "u"}
+
+
+def _replace_unshowable(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    bad = error.object[error.start]
+    return _REPLACEMENTS.get(bad, bad.encode("ascii", "backslashreplace").decode()), error.start + 1
+
+
+def show_everything() -> None:
+    """From here on, what the terminal cannot show is replaced by what it can: nothing is a reason to fail."""
+    codecs.register_error("execore.unshowable", _replace_unshowable)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="execore.unshowable")
+
+
+def literal(value: object) -> str:
+    """Data as one line that a terminal shows and does not obey: control characters are escaped."""
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text
+    )
+
+
+def styled(*parts: str | tuple[str, str]) -> Text:
+    """Text, of which the parts that come with a style have it."""
+    return Text.assemble(*(part if isinstance(part, tuple) else literal(part) for part in parts))
 
 
 def complain(code: str, message: str) -> None:
     """Say on stderr what went wrong, with the stable code first."""
-    errors.print(f"[bold red]error[/] [{code}] ".replace(f"[{code}]", rf"\[{code}]"), end="")
-    errors.print(message, markup=False, soft_wrap=True)
+    errors.print(styled(("error", "bold red"), f" [{code}] "), end="")
+    errors.print(literal(message), soft_wrap=True)
 
 
 def print_json(row: Any) -> None:
-    """One JSON object on one line."""
-    sys.stdout.write(msgspec.json.encode(row).decode() + "\n")
+    """One JSON object on one line, in UTF-8 wherever it goes."""
+    try:
+        line = msgspec.json.encode(row)
+    except UnicodeEncodeError:  # a path or a damaged name that is no text
+        line = msgspec.json.encode(_writable(row))
+    sys.stdout.buffer.write(line + b"\n")
+
+
+def _writable(value: Any) -> Any:
+    """The same tree with every string as text that can be written."""
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_writable(key): _writable(item) for key, item in value.items()}
+    return [_writable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def print_rows(rows: Iterable[dict[str, Any]], columns: Sequence[str], title: str, *, as_json: bool) -> None:
@@ -60,6 +109,7 @@ def print_rows(rows: Iterable[dict[str, Any]], columns: Sequence[str], title: st
         for row in rows:
             print_json(row)
         return
+    title = literal(title)
     table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
         justify: Literal["left", "right"] = "right" if column in _NUMBERS else "left"
@@ -98,14 +148,19 @@ def _cell(column: str, value: Any) -> str:
     if value is None or value == []:
         return "–"
     if isinstance(value, list):
-        return ", ".join(value)
-    return _shortened(str(value)) if column in _NUMBERS else str(value)
+        return literal(", ".join(value))
+    return literal(_shortened(str(value)) if column in _NUMBERS else value)
 
 
 def _shortened(number: str) -> str:
     """A number for a person: eight decimals are enough to look at; JSON has all of them."""
     _, _, decimals = number.partition(".")
-    return text_of(round(Decimal(number), _SHOWN_DECIMALS)) if len(decimals) > _SHOWN_DECIMALS else number
+    if len(decimals) <= _SHOWN_DECIMALS:
+        return number
+    try:
+        return text_of(round(Decimal(number), _SHOWN_DECIMALS))
+    except InvalidOperation:  # no number: somebody changed the table
+        return number
 
 
 @contextmanager
@@ -131,7 +186,7 @@ def reading(address: str, book: str | None = None) -> Iterator[SqliteJournal]:
 def progress_bar(what: str, total: int | None, *, quiet: bool = False) -> Iterator["Advance"]:
     """A progress bar on stderr; silent when that is not a terminal."""
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -140,7 +195,7 @@ def progress_bar(what: str, total: int | None, *, quiet: bool = False) -> Iterat
         disable=quiet or not errors.is_terminal,
     )
     with bar:
-        yield Advance(bar, bar.add_task(what, total=total))
+        yield Advance(bar, bar.add_task(literal(what), total=total))
 
 
 class Advance:

@@ -4,7 +4,16 @@ from typing import Annotated, Any
 
 import typer
 
-from execore.cli.output import BookOption, JournalOption, JsonOption, out, print_json, print_rows, reading
+from execore.cli.output import (
+    BookOption,
+    JournalOption,
+    JsonOption,
+    literal,
+    out,
+    print_json,
+    print_rows,
+    reading,
+)
 from execore.journal.audit_log import AuditLog
 from execore.journal.sqlite import SqliteJournal
 from execore.model.errors import UnknownOrder
@@ -62,7 +71,7 @@ def order(
         return
     for key, value in found.items():
         if value not in (None, "", [], {}):
-            out.print(f"{key.replace('_', ' '):>16}  {value}", markup=False)
+            out.print(literal(f"{key.replace('_', ' '):>16}  {value}"))
     out.print()
     print_rows(events, ("sequence", "time", "actor", "type", "detail"), "history", as_json=False)
 

@@ -8,7 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
-from execore.cli.output import BookOption, JournalOption, JsonOption, complain, out, print_json, progress_bar
+from execore.cli.output import (
+    BookOption,
+    JournalOption,
+    JsonOption,
+    complain,
+    literal,
+    out,
+    print_json,
+    progress_bar,
+    styled,
+)
 from execore.journal.protocol import EMPTY_HEAD
 from execore.model.effects import Alert
 from execore.model.errors import InvalidConfiguration
@@ -108,10 +118,13 @@ def _print_summary(summary: dict[str, Any]) -> None:
     out.print(f"{told:,} executions were told twice and booked once")
     for code, count in sorted(summary["alerts"].items()):
         out.print(f"{count:,} alerts {code}")
-    same = "equals" if not summary["differences"] else "[bold red]DIFFERS FROM[/]"
     out.print(
-        f"{summary['open_orders']:,} orders are open with {summary['open_quantity']} to trade: "
-        f"this {same} plain size arithmetic over the file, order by order"
+        styled(
+            f"{summary['open_orders']:,} orders are open with {summary['open_quantity']} to trade: this ",
+            "equals" if not summary["differences"] else ("DIFFERS FROM", "bold red"),
+            " plain size arithmetic over the file, order by order",
+        )
     )
     out.print(f"chain head {summary['sequence']} {summary['hash']}")
-    out.print(f"next: execore orders --journal {summary['journal']} --book {summary['book']}", style="dim")
+    next_step = f"next: execore orders --journal {summary['journal']} --book {summary['book']}"
+    out.print(literal(next_step), style="dim", soft_wrap=True)

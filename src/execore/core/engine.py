@@ -15,14 +15,14 @@ from execore.core.order_facts import create
 from execore.core.order_ledger import History, OrderLedger
 from execore.core.order_state_machine import resubmission
 from execore.core.position_ledger import PositionLedger
-from execore.core.transitions import judge_execution, overfill_alerts, transition
+from execore.core.transitions import is_over, judge_execution, takeover_alerts, transition
 from execore.core.validation import validate_order, validate_terms
 from execore.model import effects, events, reports, requests
 from execore.model.answers import Answer, Outcome
 from execore.model.errors import DuplicateClientOrderId, InvalidInput, UnknownInstrument
 from execore.model.ids import check_id, external_order_id, is_id
 from execore.model.instruments import Instrument
-from execore.model.money import canonical, exactly
+from execore.model.money import canonical, exactly, text_of
 from execore.model.orders import Order, OrderRequest, disclosed
 from execore.model.vocabulary import CostMethod, OrderType, Side, TimeInForce
 
@@ -105,7 +105,7 @@ def step(state: BookState, cause: requests.Input) -> Answer:
         return _folded(state, _take_report(state, order, cause), cause.ts_ns)
     owner = state.apply(reowned, cause.ts_ns)
     answer = step(state, cause)
-    alerts = () if owner is None else overfill_alerts(owner)
+    alerts = () if owner is None else takeover_alerts(owner, reowned)
     return replace(answer, events=(reowned, *answer.events), effects=alerts + answer.effects)
 
 
@@ -195,7 +195,7 @@ def _transfer(state: BookState, cause: requests.TransferCash) -> Answer:
         return Answer(Outcome.APPLIED, events=(event,))
     if booked != event:
         raise DuplicateClientOrderId(
-            "transfer_id", f"{cause.transfer_id} is booked as {booked.amount} {booked.currency}"
+            "transfer_id", f"{cause.transfer_id} is booked as {text_of(booked.amount)} {booked.currency}"
         )
     return Answer(Outcome.ALREADY_DONE)
 
@@ -257,12 +257,15 @@ def _reowning(state: BookState, order: Order, report: reports.Report) -> events.
     other = state.orders.by_venue_order_id(report.venue_order_id, order.symbol)
     if other is None or other is order or not other.external:
         return None
+    other_side = other.side is not order.side and _UNDISCLOSED not in (other.side, order.side)
     return events.OrderReowned(
         order.client_order_id,
         other.client_order_id,
         report.venue_order_id,
         canonical(other.filled),
         canonical(other.notional),
+        late=bool(other.filled) and is_over(order),
+        disputed=other.conflict or other_side,
     )
 
 
@@ -281,10 +284,11 @@ def _adopt_execution(state: BookState, report: reports.FillReport) -> events.Ord
 
 def _adopt_acknowledged(state: BookState, report: reports.AcknowledgeReport) -> events.OrderAdopted | None:
     """An order whose terms the venue tells: a drop copy's own order, or somebody else's doing."""
-    if state.positions.instrument(report.symbol) is None or report.side is None or report.leaves is None:
+    if state.positions.instrument(report.symbol) is None or report.leaves is None:
         return None
+    side = Side.UNDISCLOSED if report.side is None else report.side
     order_type = OrderType.MARKET if report.price is None else OrderType.LIMIT
-    request = _adopted_request(state, report, report.side, report.leaves, order_type, report.price)
+    request = _adopted_request(state, report, side, report.leaves, order_type, report.price)
     return events.OrderAdopted(
         request.client_order_id, request, report.venue_order_id, external=not report.owned
     )

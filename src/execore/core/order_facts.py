@@ -92,6 +92,7 @@ def _filled(order: Order, event: events.FillBooked, ts_ns: int) -> Order:
         venue_order_id=order.venue_order_id or event.venue_order_id,
         fill_after_terminal=order.fill_after_terminal or event.late,
         conflict=order.conflict or event.disputed,
+        by_cumulative=order.by_cumulative or event.cumulative,
         closed_from=None,
         updated_ts_ns=ts_ns,
     )
@@ -107,6 +108,8 @@ def _reowned(order: Order, event: events.OrderReowned, ts_ns: int) -> Order:
         quantity=canonical(filled) if grows else order.quantity,
         acknowledged=True,
         closed_from=None,
+        fill_after_terminal=order.fill_after_terminal or event.late,
+        conflict=order.conflict or event.disputed,
         venue_order_id=order.venue_order_id or event.venue_order_id,
         updated_ts_ns=ts_ns,
     )

@@ -24,7 +24,8 @@ _BIRTHS = frozenset({events.OrderCreated, events.OrderAdopted})
 
 def execution_key(execution_scope: str, execution_id: str) -> str:
     """The identity of an execution in a book: the venue's id within the scope in which it is unique."""
-    return f"{execution_scope}|{execution_id}" if execution_scope else execution_id
+    # The length in front keeps every pair apart, whatever characters a venue puts into its ids.
+    return f"{len(execution_scope)}:{execution_scope}{execution_id}"
 
 
 class OrderLedger:

@@ -65,7 +65,10 @@ class OrderLimits:
     def evaluate_order(self, order: OrderRequest, context: RiskContext) -> RiskResult:
         """Allow what is within both limits, block the rest."""
         if self.maximum_quantity is not None and order.quantity > self.maximum_quantity:
-            return _block(f"quantity {order.quantity} is above {self.maximum_quantity}", "maximum_quantity")
+            return _block(
+                f"quantity {text_of(order.quantity)} is above {text_of(self.maximum_quantity)}",
+                "maximum_quantity",
+            )
         if self.maximum_notional is None:
             return ALLOWED
         if order.price is None:
@@ -74,7 +77,7 @@ class OrderLimits:
         notional = EXACT.multiply(EXACT.multiply(order.quantity, order.price.copy_abs()), multiplier)
         if notional > self.maximum_notional:
             return _block(
-                f"notional {text_of(notional)} is above {self.maximum_notional}", "maximum_notional"
+                f"notional {text_of(notional)} is above {text_of(self.maximum_notional)}", "maximum_notional"
             )
         return ALLOWED
 

@@ -96,6 +96,8 @@ def judge_execution(order: Order, report: reports.FillReport, booked: Execution 
         side = booked.side  # silence contradicts nothing, whoever kept it
     symbol = report.symbol or booked.symbol
     told = Execution(order.client_order_id, symbol, side, report.quantity, report.price)
+    if told == booked and order.side is _UNDISCLOSED and report.side is not None:
+        return Answer(_APPLIED, order, (_disclosing(order, report.side),))  # old news, but for the side
     if told == booked:
         verdict = Instead(Reaction.ALREADY_DONE, "duplicate_execution", "this execution is booked already")
     else:
@@ -105,10 +107,14 @@ def judge_execution(order: Order, report: reports.FillReport, booked: Execution 
         verdict = Instead(
             Reaction.PARK,
             "execution_conflict",
-            f"execution {report.execution_id} is booked with {field} {getattr(booked, field)}, "
-            f"not {getattr(told, field)}",
+            f"execution {report.execution_id} is booked with {field} {_shown(getattr(booked, field))}, "
+            f"not {_shown(getattr(told, field))}",
         )
     return unapplied(order, report, OrderInput.FILL, verdict)
+
+
+def _shown(value: Decimal | str) -> str:
+    return text_of(value) if isinstance(value, Decimal) else value
 
 
 def unapplied(order: Order, cause: requests.Input, order_input: OrderInput, verdict: Instead) -> Answer:
@@ -289,17 +295,9 @@ def _acknowledge_terms(
 
 
 def _fill(order: Order, report: reports.FillReport) -> Proposal | Instead:
-    quantity = report.quantity
-    if not report.execution_id:
-        if report.cumulative_quantity is None:
-            return Instead(
-                Reaction.PARK, "no_execution_id", "neither an execution id nor a cumulative quantity"
-            )
-        quantity = canonical(EXACT.subtract(report.cumulative_quantity, order.filled))
-        if quantity <= 0:
-            return Instead(
-                Reaction.ALREADY_DONE, "duplicate_execution", "the cumulative quantity is booked already"
-            )
+    quantity = _new_quantity(order, report)
+    if isinstance(quantity, Instead):
+        return quantity
     side = order.side if report.side is None else report.side
     symbol = report.symbol or order.symbol
     undisclosed = order.side is _UNDISCLOSED
@@ -310,15 +308,37 @@ def _fill(order: Order, report: reports.FillReport) -> Proposal | Instead:
         side,
         quantity,
         report.price,
-        report.execution_id or f"cumulative-{report.cumulative_quantity}",
+        report.execution_id or f"cumulative-{text_of(report.cumulative_quantity or quantity)}",
         report.execution_scope if report.execution_id else order.client_order_id,
         report.venue_order_id,
         report.fee,
         report.fee_currency,
-        order.state in _OVER,
+        is_over(order),
         disputed,
+        not report.execution_id,
     )
-    return Proposal((event,), _fill_alerts(order, event), expected=order.inferred)
+    told = (event,) if not undisclosed or side is _UNDISCLOSED else (_disclosing(order, side), event)
+    return Proposal(told, _fill_alerts(order, event), expected=order.inferred)
+
+
+def _new_quantity(order: Order, report: reports.FillReport) -> Decimal | Instead:
+    """How much of an execution is not booked yet: all of it, unless a cumulative quantity says otherwise."""
+    cumulative = report.cumulative_quantity
+    if cumulative is None and not report.execution_id:
+        return Instead(Reaction.PARK, "no_execution_id", "neither an execution id nor a cumulative quantity")
+    if cumulative is None or (report.execution_id and not order.by_cumulative):
+        return report.quantity
+    new = canonical(EXACT.subtract(cumulative, order.filled))
+    if new <= 0:
+        return Instead(
+            Reaction.ALREADY_DONE, "duplicate_execution", "the cumulative quantity is booked already"
+        )
+    return min(new, report.quantity) if report.execution_id else new
+
+
+def _disclosing(order: Order, side: Side) -> events.OrderAcknowledged:
+    """The fact that an order's side, unknown so far, is this one."""
+    return events.OrderAcknowledged(order.client_order_id, order.venue_order_id, side=side)
 
 
 def _fill_alerts(order: Order, event: events.FillBooked) -> tuple[effects.Effect, ...]:
@@ -334,9 +354,24 @@ def _fill_alerts(order: Order, event: events.FillBooked) -> tuple[effects.Effect
     return tuple(alerts)
 
 
-def overfill_alerts(order: Order) -> tuple[effects.Effect, ...]:
-    """What to tell about an order that took executions over, if they are more than it asked for."""
-    return (_overfill_alert(order),) if order.filled > order.quantity else ()
+def is_over(order: Order) -> bool:
+    """Whether a fill now would come after the order's end; after its last fill it would overfill instead."""
+    return order.state in _OVER
+
+
+def takeover_alerts(owner: Order, event: events.OrderReowned) -> tuple[effects.Effect, ...]:
+    """What to tell about an order that took the executions of an external one over."""
+    key = owner.client_order_id
+    alerts: list[effects.Effect] = []
+    if owner.filled > owner.quantity:
+        alerts.append(_overfill_alert(owner))
+    if event.late:
+        message = f"order {key} was over when it took {text_of(event.filled)} over from the venue's reports"
+        alerts.append(effects.Alert("fill_after_terminal", message, key))
+    if event.disputed:
+        message = f"order {key} took executions over that are not of its side, or were disputed before"
+        alerts.append(effects.Alert("disputed_execution", message, key))
+    return tuple(alerts)
 
 
 def _overfill_alert(order: Order) -> effects.Alert:

@@ -33,11 +33,13 @@ def validate_terms(
         )
     if instrument.minimum_quantity is not None and quantity < instrument.minimum_quantity:
         raise InvalidQuantity(
-            "quantity", f"{quantity} is below {symbol}'s minimum of {instrument.minimum_quantity}"
+            "quantity",
+            f"{text_of(quantity)} is below {symbol}'s minimum of {text_of(instrument.minimum_quantity)}",
         )
     if instrument.maximum_quantity is not None and quantity > instrument.maximum_quantity:
         raise InvalidQuantity(
-            "quantity", f"{quantity} is above {symbol}'s maximum of {instrument.maximum_quantity}"
+            "quantity",
+            f"{text_of(quantity)} is above {symbol}'s maximum of {text_of(instrument.maximum_quantity)}",
         )
     for field, value in (("price", price), ("stop_price", stop_price)):
         if value is not None and not is_multiple(value, instrument.tick_size):
@@ -49,5 +51,6 @@ def validate_terms(
         if notional < instrument.minimum_notional:
             raise InvalidQuantity(
                 "quantity",
-                f"notional {text_of(notional)} is below {symbol}'s minimum of {instrument.minimum_notional}",
+                f"a notional of {text_of(notional)} is below the minimum of "
+                f"{text_of(instrument.minimum_notional)} for {symbol}",
             )

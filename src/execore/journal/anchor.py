@@ -36,7 +36,7 @@ def read_anchor(path: str) -> dict[str, Head]:
             return _decode(file.read())
     except FileNotFoundError:
         return {}
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise NotAJournal(
             f"the anchor {path} cannot be read ({error})",
             "Restore it; or move it away, and a cut tail can no longer be noticed",

@@ -8,7 +8,8 @@ import msgspec
 from execore.journal.codec import ExportLine, decode_record, next_hash
 from execore.journal.protocol import EMPTY_HEAD, Head, Journal
 from execore.journal.rows import EVENT_TYPES, INDEXED_COLUMNS
-from execore.model.errors import ChainBroken, NotAJournal
+from execore.model.errors import ChainBroken, NewerSchema, NotAJournal
+from execore.model.events import SCHEMA_VERSION
 from execore.model.records import Record, StoredRecord
 
 PROGRESS_EVERY: Final = 10_000
@@ -114,6 +115,9 @@ class AuditLog:
     ) -> Verification:
         """Find the first record that was changed, deleted, inserted or moved; with an anchor a cut tail too.
 
+        A record that no book could be opened with is found also where the chain holds over it. Of a newer
+        schema than this execore knows, only the chain and the envelope are checked.
+
         Args:
             anchor: a head of this book that was noted before, outside the journal.
             progress: called now and then with the number of records checked.
@@ -130,7 +134,7 @@ class AuditLog:
         )
         try:
             for stored, columns in rows:
-                if not chain.extend(stored.sequence, stored.hash, stored.data, columns):
+                if not chain.extend(stored, columns):
                     break
                 if progress is not None and chain.sequence % PROGRESS_EVERY == 0:
                     progress(chain.sequence)
@@ -148,10 +152,10 @@ def verify_export(lines: Iterable[bytes | str], anchor: Head | None = None) -> V
     for line in lines:
         try:
             item = _decode_line(line)
-        except (msgspec.MsgspecError, UnicodeError) as error:
+        except _UNREADABLE as error:
             chain.fail("unreadable", f"the line is not an export line ({error})")
             break
-        if not chain.extend(None, item.hash, item.data.encode(), None):
+        if not chain.extend(StoredRecord(chain.sequence + 1, item.hash, item.data.encode()), None):
             break
     return chain.verdict()
 
@@ -163,7 +167,7 @@ class _Keys(msgspec.Struct):
 
 
 class _Envelope(msgspec.Struct):
-    """As much of a record as the chain needs: it verifies records of newer schemas too."""
+    """As much of a record as the chain needs: of a newer schema, that is all there is to understand."""
 
     book: str
     sequence: int
@@ -171,16 +175,29 @@ class _Envelope(msgspec.Struct):
     ts_event_ns: int
     ts_recorded_ns: int
     event: _Keys
+    schema: int = SCHEMA_VERSION
 
-    def columns(self) -> tuple[str, ...]:
-        keys = self.event
-        times = (str(self.ts_event_ns), str(self.ts_recorded_ns))
-        order = (keys.client_order_id, keys.execution_id)
-        return (self.book, str(self.sequence), keys.type, *order, self.actor, *times)
+
+def _columns(record: Record | _Envelope) -> tuple[str, ...]:
+    """The texts that the ``INDEXED_COLUMNS`` beside this record must have."""
+    event = record.event
+    return (
+        record.book,
+        str(record.sequence),
+        event.type if isinstance(event, _Keys) else EVENT_TYPES[type(event)],
+        getattr(event, "client_order_id", ""),
+        getattr(event, "execution_id", ""),
+        record.actor,
+        str(record.ts_event_ns),
+        str(record.ts_recorded_ns),
+    )
 
 
 _decode_line = msgspec.json.Decoder(ExportLine).decode
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
+
+# What decoding bytes that anybody may have written can raise; a text nested too deeply is the last.
+_UNREADABLE: Final = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
 class _Chain:
@@ -195,23 +212,33 @@ class _Chain:
         self.anchor = anchor
         self.anchored_hash = self.hash if anchor is not None and anchor.sequence == 0 else None
 
-    def extend(self, sequence: int | None, digest: str, data: bytes, columns: tuple[str, ...] | None) -> bool:
+    def extend(self, stored: StoredRecord, columns: tuple[str, ...] | None) -> bool:
         """Check the next record against the chain so far; False when it does not continue it."""
-        if sequence is not None and sequence != self.sequence + 1:
-            return self.fail("sequence", f"record {self.sequence + 1} is missing: {sequence} comes next")
+        digest, data = stored.hash, stored.data
+        if stored.sequence != self.sequence + 1:
+            missing = f"record {self.sequence + 1} is missing: {stored.sequence} comes next"
+            return self.fail("sequence", missing)
         if next_hash(bytes.fromhex(self.hash), data).hex() != digest:
             return self.fail("hash", "the stored text and hash do not continue the chain")
+        envelope: Record | _Envelope
+        damage = ""
         try:
-            envelope = _decode_envelope(data)
-        except (msgspec.MsgspecError, UnicodeError) as error:
-            return self.fail("unreadable", f"the text is not a record ({error})")
+            envelope = decode_record(stored)
+        except (ChainBroken, NewerSchema, *_UNREADABLE) as error:
+            damage = f"the text is not a whole record ({error.__cause__ or error})"
+            try:
+                envelope = _decode_envelope(data)
+            except _UNREADABLE:
+                return self.fail("unreadable", damage)
         self.book = self.book if self.book is not None else envelope.book
         if envelope.sequence != self.sequence + 1:
             return self.fail("sequence", f"the text says that it is record {envelope.sequence}")
         if envelope.book != self.book:
             return self.fail("book", f"the text belongs to book {envelope.book!r}, not {self.book!r}")
-        if columns is not None and columns != envelope.columns():
-            return self.fail("columns", _difference(columns, envelope.columns()))
+        if columns is not None and columns != _columns(envelope):
+            return self.fail("columns", _difference(columns, _columns(envelope)))
+        if damage and envelope.schema <= SCHEMA_VERSION:
+            return self.fail("unreadable", damage)
         self.sequence, self.hash = envelope.sequence, digest
         if self.anchor is not None and self.anchor.sequence == self.sequence:
             self.anchored_hash = digest

@@ -42,21 +42,16 @@ class ExportLine(msgspec.Struct, frozen=True):
 
 def encode_record(record: Record) -> bytes:
     """The bytes to hash and to store. Numbers are canonical text: no exponent, also in the smallest."""
-    try:
-        data = _encode(record)
-    except UnicodeEncodeError:  # a venue's text may hold what is no text (lone surrogates)
-        return _encode(_plain(msgspec.to_builtins(record, builtin_types=(Decimal,))))
+    data = _encode(record)
     if b"E-" in data:  # a Decimal below 1e-6 writes itself as 1E-7 (or an id has these letters)
         return _encode(_plain(msgspec.to_builtins(record, builtin_types=(Decimal,))))
     return data
 
 
 def _plain(value: Any) -> Any:
-    """The same tree with every Decimal as canonical text, and every string as text that can be written."""
+    """The same tree with every Decimal as its canonical text."""
     if isinstance(value, Decimal):
         return text_of(value)
-    if isinstance(value, str):
-        return value.encode(errors="backslashreplace").decode()
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
@@ -84,7 +79,7 @@ def decode_record(stored: StoredRecord) -> Record:
     """
     try:
         record = _decoder.decode(stored.data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         _refuse_newer_schema(stored)
         raise ChainBroken(
             f"record {stored.sequence} cannot be read: {error}",
@@ -99,7 +94,7 @@ def decode_record(stored: StoredRecord) -> Record:
 def _refuse_newer_schema(stored: StoredRecord) -> None:
     try:
         schema = _schema_decoder.decode(stored.data).schema
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return
     if schema > SCHEMA_VERSION:
         raise NewerSchema(

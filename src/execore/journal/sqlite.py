@@ -22,8 +22,10 @@ from execore.journal.rows import (
 from execore.model.errors import (
     BookClosed,
     ChainBroken,
+    InvalidConfiguration,
     JournalError,
     JournalReadOnly,
+    NotAJournal,
     NotRecorded,
     OutcomeUnknown,
 )
@@ -33,21 +35,26 @@ CHECKPOINT_PAGES: Final = 4_000
 """Pages the WAL grows by (16 MB) before they are moved into the database file."""
 
 _PAGE_ROWS: Final = 1_000
-_HEAD: Final = "SELECT sequence, hash FROM events WHERE book=? ORDER BY sequence DESC LIMIT 1"
+# What SQLite can number. Reading begins at the least: a record inserted before the first must be seen too.
+_LEAST: Final = -(1 << 63)
+_GREATEST: Final = (1 << 63) - 1
+# A name that is no text arrives as a blob; a text stays what it is.
+_BOOK: Final = "book=CAST(? AS TEXT)"
+_HEAD: Final = f"SELECT sequence, CAST(hash AS BLOB) FROM events WHERE {_BOOK} ORDER BY sequence DESC LIMIT 1"
 # DISTINCT would walk every record; this jumps from book to book in the primary key.
 _BOOKS: Final = """WITH RECURSIVE found(book) AS (
     SELECT min(book) FROM events
     UNION ALL SELECT (SELECT min(book) FROM events WHERE book > found.book) FROM found WHERE book IS NOT NULL)
-  SELECT book FROM found WHERE book IS NOT NULL"""
+  SELECT CAST(book AS BLOB) FROM found WHERE book IS NOT NULL"""
 # Read as blobs: damaged text need not be UTF-8, and must not stop whoever looks for the damage.
 _STORED: Final = "sequence, CAST(hash AS BLOB), CAST(data AS BLOB)"
 _INDEXED: Final = ", ".join(f"CAST({column} AS BLOB)" for column in INDEXED_COLUMNS)
 _PAGE: Final = "sequence>=? ORDER BY sequence LIMIT ?"
-_READ: Final = f"SELECT {_STORED} FROM events WHERE book=? AND {_PAGE}"
+_READ: Final = f"SELECT {_STORED} FROM events WHERE {_BOOK} AND {_PAGE}"
 # Named, because the planner would rather walk the primary key, which is in the order asked for.
 _BY_ORDER: Final = "events INDEXED BY events_by_order"
-_READ_ORDER: Final = f"SELECT {_STORED} FROM {_BY_ORDER} WHERE book=? AND client_order_id=? AND {_PAGE}"
-_READ_INDEXED: Final = f"SELECT {_STORED}, {_INDEXED} FROM events WHERE book=? AND {_PAGE}"
+_READ_ORDER: Final = f"SELECT {_STORED} FROM {_BY_ORDER} WHERE {_BOOK} AND client_order_id=? AND {_PAGE}"
+_READ_INDEXED: Final = f"SELECT {_STORED}, {_INDEXED} FROM events WHERE {_BOOK} AND {_PAGE}"
 # Projections that were cleared, or lag, stay marked as lagging until somebody rebuilds them.
 _SET_PROJECTIONS: Final = """INSERT INTO projection_heads(book, sequence) VALUES(?, ?)
   ON CONFLICT(book) DO UPDATE SET sequence=excluded.sequence"""
@@ -74,6 +81,7 @@ class SqliteJournal:
         NotAJournal: the file is foreign, truncated or damaged, or gone from beside its WAL or anchor.
         NewerSchema: a newer execore made it.
         ChainBroken: it lacks a record that its anchor names.
+        InvalidConfiguration: the path is not UTF-8.
         JournalError: SQLite is too old, or the file system cannot keep commits durable.
     """
 
@@ -87,6 +95,10 @@ class SqliteJournal:
     ) -> None:
         schema.check_sqlite_version()
         self.path = os.path.realpath(path)
+        if not _is_text(self.path):
+            raise InvalidConfiguration(
+                "journal", f"{self.path!r} is not UTF-8", "SQLite needs a path that is: rename it"
+            )
         self._is_read_only = read_only
         self._anchor: AnchorFile | None = None
         self._wal_pages = self._checkpointed_pages = 0
@@ -145,13 +157,14 @@ class SqliteJournal:
             SequenceConflict: the book's head is not ``expected_sequence``; nothing was stored.
             JournalFull, JournalReadOnly, NotRecorded: nothing was stored, proven by a rollback.
             InvariantViolation: the records do not continue the book; nothing was stored.
+            ChainBroken: the last record's hash is damaged; nothing was stored.
             OutcomeUnknown: storage failed such that the records may or may not be durable.
             BookClosed: the journal is closed, or failed before.
         """
         with self._transaction() as connection:
             head = _head_of(list(connection.execute(_HEAD, (book,))))
             check_append(self.path, book, expected_sequence, head, records)
-            rows = event_rows(records, bytes.fromhex(head.hash))
+            rows = event_rows(records, _link(book, head))
             connection.executemany(schema.INSERT_EVENT, rows)
             self._project(book, changes)
             sequence = expected_sequence + len(rows)
@@ -266,29 +279,33 @@ class SqliteJournal:
     def read(self, book: str, from_sequence: int = 1) -> Iterator[StoredRecord]:
         """Yield the stored records of ``book`` from ``from_sequence`` on, in order.
 
+        From the first on, they are all the rows there are: also any that was inserted before it.
+
         Raises:
             NotAJournal: the file is damaged. BookClosed: the journal is closed, or failed before.
         """
+        from_sequence = _LEAST if from_sequence <= 1 else from_sequence
         for sequence, digest, data in self._paged(_READ, (book,), from_sequence):
             yield StoredRecord(sequence, _text(digest), data)
 
     def read_order(self, book: str, client_order_id: str) -> Iterator[StoredRecord]:
         """Yield the stored records that name one order, in order. Raises as ``read``."""
-        for sequence, digest, data in self._paged(_READ_ORDER, (book, client_order_id), 1):
+        for sequence, digest, data in self._paged(_READ_ORDER, (book, client_order_id), _LEAST):
             yield StoredRecord(sequence, _text(digest), data)
 
     def read_indexed(self, book: str) -> Iterator[tuple[StoredRecord, tuple[str, ...]]]:
         """Yield every record of ``book`` with the texts of its ``INDEXED_COLUMNS``. Raises as ``read``."""
-        for sequence, digest, data, *columns in self._paged(_READ_INDEXED, (book,), 0):
-            yield StoredRecord(sequence, _text(digest), data), tuple(map(_text, columns))
+        for sequence, digest, data, *columns in self._paged(_READ_INDEXED, (book,), _LEAST):
+            texts = tuple([str(column, "utf-8", "replace") for column in columns])  # as _text, and faster
+            yield StoredRecord(sequence, _text(digest), data), texts
 
     def head(self, book: str) -> Head:
         """The last durable sequence and hash of ``book``; ``EMPTY_HEAD`` where there is none."""
         return _head_of(self._fetch(_HEAD, (book,)))
 
     def books(self) -> list[str]:
-        """The names of the books in this journal, sorted."""
-        return [row[0] for row in self._fetch(_BOOKS)]
+        """The names of the books in this journal, sorted; what is no text is escaped as file names are."""
+        return [name.decode(errors="surrogateescape") for (name,) in self._fetch(_BOOKS)]
 
     def select(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a query over the tables, for views. Raises as ``read``.
@@ -297,7 +314,13 @@ class SqliteJournal:
         """
         self._check_open()
         with schema.translated_errors(self.path):
-            yield from self._connection.execute(sql, tuple(parameters))
+            try:
+                yield from self._connection.execute(sql, tuple(map(_bindable, parameters)))
+            except UnicodeDecodeError as error:
+                raise NotAJournal(
+                    f"{self.path} holds text that is not UTF-8 ({error})",
+                    "Run `execore audit verify` to see what is damaged, and restore a copy that verifies",
+                ) from error
 
     def close(self) -> None:
         """Let go of the file and of owning it. Closing twice is allowed."""
@@ -319,13 +342,43 @@ class SqliteJournal:
 
     def _paged(self, sql: str, keys: tuple[str, ...], from_sequence: int) -> Iterator[tuple[Any, ...]]:
         # No statement stays open between pages: a slow reader must not keep the WAL from beginning anew.
-        while rows := self._fetch(sql, (*keys, from_sequence, _PAGE_ROWS)):
+        while from_sequence <= _GREATEST and (rows := self._fetch(sql, (*keys, from_sequence, _PAGE_ROWS))):
             yield from rows
             from_sequence = rows[-1][0] + 1
 
 
 def _head_of(rows: list[tuple[Any, ...]]) -> Head:
-    return Head(*rows[0]) if rows else EMPTY_HEAD
+    return Head(rows[0][0], _text(rows[0][1])) if rows else EMPTY_HEAD
+
+
+def _link(book: str, head: Head) -> bytes:
+    try:
+        return bytes.fromhex(head.hash)
+    except ValueError as error:
+        raise ChainBroken(
+            f"book {book!r}: the hash of record {head.sequence} is damaged; nothing was stored",
+            "Run `execore audit verify`; restore the journal from a copy that verifies",
+            sequence=head.sequence,
+        ) from error
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written as UTF-8. A name from outside need not be: it may hold lone surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _bindable(parameter: object) -> object:
+    """A parameter as SQLite takes it. What is no text is the bytes it stands for, and equals no text."""
+    if not isinstance(parameter, str) or _is_text(parameter):
+        return parameter
+    try:
+        return parameter.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return parameter.encode(errors="surrogatepass")
 
 
 def _text(stored: bytes) -> str:

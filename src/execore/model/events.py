@@ -117,6 +117,7 @@ class FillBooked(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="fil
         fee: in ``fee_currency``; positive was paid, negative received.
         late: it came after the order was over, which was said and alerted.
         disputed: its side or symbol is not the order's; booked as the venue said, and alerted.
+        cumulative: the venue gave no id; the order's cumulative quantity decided what is new.
     """
 
     symbol: str
@@ -130,6 +131,7 @@ class FillBooked(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="fil
     fee_currency: str = ""
     late: bool = False
     disputed: bool = False
+    cumulative: bool = False
 
 
 class OrderReowned(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_reowned"):
@@ -138,12 +140,16 @@ class OrderReowned(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="o
     Attributes:
         external_order_id: the external order, which ends here; its executions are this order's from now on.
         filled, notional: what it had executed.
+        late: the order was over when it took these executions over.
+        disputed: the external order was of the other side, or disputed already.
     """
 
     external_order_id: str
     venue_order_id: str
     filled: Decimal
     notional: Decimal
+    late: bool = False
+    disputed: bool = False
 
 
 class CancelRequested(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="cancel_requested"):

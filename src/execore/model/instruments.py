@@ -6,6 +6,7 @@ import msgspec
 
 from execore.model.errors import InvalidInput, InvalidNumber
 from execore.model.money import ONE, is_multiple, to_decimal
+from execore.model.text import check_text
 from execore.model.vocabulary import InstrumentKind, to_word
 
 _POSITIVE = ("multiplier", "tick_size", "quantity_step")
@@ -50,8 +51,10 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         fix = msgspec.structs.force_setattr
         fix(self, "kind", to_word(self.kind, InstrumentKind, "kind"))
         for field in ("symbol", "currency"):
-            if not getattr(self, field):
+            if not check_text(getattr(self, field), field):
                 raise InvalidInput(field, "is empty", "An instrument needs a symbol and a currency")
+        if self.base_currency is not None:
+            check_text(self.base_currency, "base_currency")
         for field in (*_POSITIVE, *_OPTIONAL):
             value = getattr(self, field)
             if value is None and field in _OPTIONAL:

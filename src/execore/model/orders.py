@@ -9,6 +9,7 @@ import msgspec
 from execore.model.errors import InvalidInput, InvalidPrice, InvalidQuantity
 from execore.model.ids import check_id
 from execore.model.money import BASIS_QUANTUM, EXACT, ZERO, canonical, divide, text_of, to_decimal
+from execore.model.text import check_text, check_time
 from execore.model.vocabulary import OPEN_STATES, OrderState, OrderType, OrdStatus, Side, TimeInForce, to_word
 
 Metadata = tuple[tuple[str, str], ...]
@@ -46,8 +47,10 @@ def to_metadata(value: object) -> Metadata:
         result = tuple(sorted((key, text) for key, text in pairs))  # type: ignore[attr-defined]
     except (TypeError, ValueError):
         raise InvalidInput("metadata", f"{value!r:.60} is not a map of strings") from None
-    if not all(type(part) is str for pair in result for part in pair):
-        raise InvalidInput("metadata", "has a key or value that is not a string", "Write values as strings")
+    for part in (part for pair in result for part in pair):
+        check_text(part, "metadata")
+    if len({key for key, _ in result}) < len(result):
+        raise InvalidInput("metadata", "has a key twice", "A key stands for one value")
     return result
 
 
@@ -95,8 +98,8 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_def
             fix(self, "order_type", to_word(self.order_type, OrderType, "order_type"))
         if type(self.time_in_force) is not TimeInForce:
             fix(self, "time_in_force", to_word(self.time_in_force, TimeInForce, "time_in_force"))
-        if type(self.strategy) is not str:
-            raise InvalidInput("strategy", f"{self.strategy!r:.60} is not a string")
+        check_text(self.symbol, "symbol")
+        check_text(self.strategy, "strategy")
         if self.metadata:
             fix(self, "metadata", to_metadata(self.metadata))
         elif self.metadata != NO_METADATA:
@@ -114,8 +117,8 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_def
             fix(self, "stop_price", to_decimal(self.stop_price, "stop_price"))
         if (self.expire_ts_ns is not None) is not (self.time_in_force is _GTD):
             raise InvalidInput("expire_ts_ns", "is for GTD orders, and they need it")
-        if self.expire_ts_ns is not None and type(self.expire_ts_ns) is not int:
-            raise InvalidInput("expire_ts_ns", "is not an integer of nanoseconds")
+        if self.expire_ts_ns is not None:
+            check_time(self.expire_ts_ns, "expire_ts_ns")
 
 
 def _check_presence(
@@ -178,6 +181,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
         acknowledged: the venue knows it (said so, or implied by a fill).
         external: nobody told us of this order before its executions.
         inferred: its terms are inferred from executions alone, so its quantity is what was filled.
+        by_cumulative: some of its fills had no execution id and are known by the cumulative quantity alone.
         closed_from: the state in which the order was settled and closed, or None.
         pending_cancels, pending_replaces: requests not answered yet, by their own ids.
         unknown_requests: those of them whose sending had no known outcome.
@@ -209,6 +213,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     inferred: bool = False
     fill_after_terminal: bool = False
     conflict: bool = False
+    by_cumulative: bool = False
     closed_from: OrderState | None = None
     pending_cancels: tuple[str, ...] = ()
     pending_replaces: tuple[PendingReplace, ...] = ()

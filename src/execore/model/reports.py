@@ -48,6 +48,7 @@ class AcknowledgeReport(Report, frozen=True, kw_only=True, gc=False, omit_defaul
     time_in_force: TimeInForce = TimeInForce.GTC
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _fix_side(self, self.side)
         _fix_numbers(self, quantities=("leaves",), prices=("price",))
 
@@ -73,6 +74,7 @@ class FillReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True
     cumulative_quantity: Decimal | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _fix_side(self, self.side)
         fix = msgspec.structs.force_setattr
         fix(self, "quantity", positive(self.quantity, "quantity"))
@@ -93,6 +95,7 @@ class CancelReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     cancelled_quantity: Decimal | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _fix_numbers(self, quantities=("cancelled_quantity",))
 
 
@@ -129,6 +132,7 @@ class AmendReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     stop_price: Decimal | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _fix_numbers(self, quantities=("quantity", "leaves"), prices=("price", "stop_price"))
 
 
@@ -166,8 +170,10 @@ VenueReport = (
 
 
 def _fix_side(report: Report, side: Side | None) -> None:
-    if side is not None and type(side) is not Side:
-        msgspec.structs.force_setattr(report, "side", to_word(side, Side, "side"))
+    if side is not None:
+        word = side if type(side) is Side else to_word(side, Side, "side")
+        # A venue that says "undisclosed" says nothing, which is what None is for.
+        msgspec.structs.force_setattr(report, "side", None if word is Side.UNDISCLOSED else word)
 
 
 def _fix_numbers(report: Report, quantities: tuple[str, ...], prices: tuple[str, ...] = ()) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from execore.model.instruments import Instrument
 from execore.model.money import to_decimal
 from execore.model.orders import OrderRequest, positive
+from execore.model.text import check_time, clean_texts
 from execore.model.vocabulary import RiskDecision
 
 
@@ -20,11 +21,19 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         ts_ns: when it happened, integer nanoseconds UTC.
         actor: who caused it: ``strategy:x``, ``operator:x``, ``venue:x`` or ``system``.
         input_id: the cause that its events name; empty where the input's own ids say enough.
+
+    Raises:
+        InvalidInput: a text is not a string, or the time is no integer of 64 bits; by field. What cannot be
+            written in a text (lone surrogates) is escaped.
     """
 
     ts_ns: int
     actor: str = "system"
     input_id: str = ""
+
+    def __post_init__(self) -> None:
+        check_time(self.ts_ns, "ts_ns")
+        clean_texts(self)
 
 
 class RiskResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -34,11 +43,17 @@ class RiskResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         decision: ALLOW sends it, BLOCK denies it for good, PAUSE holds it unsent.
         reason: why, for the record and for the person who asks.
         rule: which rule or hook decided.
+
+    Raises:
+        InvalidInput: a text is not a string.
     """
 
     decision: RiskDecision
     reason: str = ""
     rule: str = ""
+
+    def __post_init__(self) -> None:
+        clean_texts(self)
 
 
 class SubmitOrder(Input, frozen=True, kw_only=True, gc=False):
@@ -78,6 +93,7 @@ class AmendOrder(Input, frozen=True, kw_only=True, gc=False):
     stop_price: Decimal | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         fix = msgspec.structs.force_setattr
         if self.quantity is not None:
             fix(self, "quantity", positive(self.quantity, "quantity"))
@@ -137,6 +153,7 @@ class TransferCash(Input, frozen=True, kw_only=True, gc=False):
     amount: Decimal
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         msgspec.structs.force_setattr(self, "amount", to_decimal(self.amount, "amount"))
 
 

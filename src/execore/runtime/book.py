@@ -24,7 +24,7 @@ from execore.model.errors import DuplicateClientOrderId, InvalidConfiguration, U
 from execore.model.ids import time_ordered_id
 from execore.model.instruments import Instrument
 from execore.model.money import Number, to_decimal
-from execore.model.orders import OrderRequest
+from execore.model.orders import OrderRequest, disclosed
 from execore.model.reports import VenueReport
 from execore.model.vocabulary import CostMethod, OrderState, to_word
 from execore.runtime.addresses import open_journal
@@ -285,7 +285,8 @@ class Book:
             ]
             if order.state is OrderState.SUBMITTED:
                 found.append(requests.SubmitOutcomeUnknown(ts_ns=now_ns, client_order_id=key, reason=why))
-            elif not found and (order.state is OrderState.UNKNOWN or order.unknown_requests):
+            elif not found and (order.is_open or order.unknown_requests) and order.submitted:
+                # Also what was open and well: reports may have been taken from the venue and not recorded.
                 to_ask.append(effects.QueryOrder(key, order.venue_order_id, order.symbol))
             causes += found
         self._process(causes)
@@ -326,12 +327,14 @@ class Book:
         Once they are recorded, they are answered: what fails after that is an alert. An error would tell the
         caller that nothing was sent, who would then ask again, under another id.
         """
-        answers = self._writer.process(causes)
+        answers, refused = self._writer.process(causes)
         try:
             self._perform(effect for answer in answers for effect in answer.effects)
             self.pump()
         except Exception as error:  # a foreign client may raise anything
             self._alert(self._interruption(error))
+        if refused is not None:
+            raise refused
         return answers if self._venue is None else [self._as_now(answer) for answer in answers]
 
     def _interruption(self, error: Exception) -> effects.Alert:
@@ -347,8 +350,10 @@ class Book:
 
     def _process(self, causes: Iterable[requests.Input]) -> list[Answer]:
         """Commit the causes, then perform their effects."""
-        answers = self._writer.process(causes)
+        answers, refused = self._writer.process(causes)
         self._perform(effect for answer in answers for effect in answer.effects)
+        if refused is not None:
+            raise refused
         return answers
 
     def _perform(self, todo: Iterable[effects.Effect]) -> None:
@@ -361,8 +366,8 @@ class Book:
             elif self._sender is not None:
                 found_out, alerts = self._sender.perform(effect)
                 queue.extend(alerts)
-                for answer in self._writer.process(found_out):
-                    queue.extend(answer.effects)
+                answers, _ = self._writer.process(found_out)  # our own findings are always acceptable
+                queue.extend(effect for answer in answers for effect in answer.effects)
 
     def _alert(self, alert: effects.Alert) -> None:
         """Tell the listener. What it raises is its own affair: what happened is recorded already."""
@@ -378,6 +383,7 @@ class Book:
             raise UnknownInstrument(
                 "symbol", f"{order.symbol!r} is not defined in this book", "Define it first"
             )
+        disclosed(order.side)
         validate_order(order, instrument)
         for validate in self._validators:
             validate(order, instrument)

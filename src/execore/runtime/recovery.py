@@ -7,7 +7,7 @@ from execore.core.engine import BookState
 from execore.core.order_ledger import History, execution_key
 from execore.journal.codec import GENESIS, decode_record, next_hash
 from execore.journal.protocol import Changes, FillRow, Head, Journal
-from execore.model.errors import ChainBroken
+from execore.model.errors import ChainBroken, InvalidInput
 from execore.model.events import AnyOrderEvent, FillBooked, OrderEvent, OrderReowned
 from execore.model.money import exactly
 from execore.model.records import Record
@@ -47,7 +47,14 @@ def rebuild(
     state = BookState(history_of(journal, book))
     fold = exactly(state.apply)  # and not the callback, which is somebody else's arithmetic
     for record in replayed(journal, book):
-        fold(record.event, record.ts_event_ns)
+        try:
+            fold(record.event, record.ts_event_ns)
+        except (InvalidInput, KeyError, ArithmeticError) as error:
+            raise ChainBroken(
+                f"book {book}: record {record.sequence} does not follow from those before it ({error})",
+                "The chain may hold, but execore did not write this; restore a copy that opens",
+                sequence=record.sequence,
+            ) from error
         if progress is not None:
             progress(record.sequence)
     return state, journal.head(book)

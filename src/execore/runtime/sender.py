@@ -72,5 +72,5 @@ class Sender:
 
 
 def _unanswered(effect: effects.QueryOrder, why: str) -> effects.Alert:
-    message = f"order {effect.client_order_id} keeps its unknown outcome: {why}"
-    return effects.Alert("outcome_still_unknown", message, effect.client_order_id)
+    message = f"asking after order {effect.client_order_id} gave no answer: {why}"
+    return effects.Alert("query_unanswered", message, effect.client_order_id)

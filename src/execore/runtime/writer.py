@@ -53,33 +53,33 @@ class Writer:
         return self._state is None
 
     @exactly
-    def process(self, causes: Iterable[Input]) -> list[Answer]:
+    def process(self, causes: Iterable[Input]) -> tuple[list[Answer], InvalidInput | None]:
         """Step every input, one after the other, and commit all their events at once.
 
-        An input that is not acceptable raises, after everything before it was committed; it and those after
-        it changed nothing.
+        Returns:
+            The answers, and the error of an input that is not acceptable. Everything before that input is
+            committed, and its effects are the caller's to carry out; it and those after it changed nothing.
 
         Raises:
-            InvalidInput: as the core says, by field.
             NotRecorded, OutcomeUnknown: the append failed; the book is closed.
         """
         state = self.state
         answers: list[Answer] = []
         taken: list[tuple[Input, Answer]] = []
+        refused: InvalidInput | None = None
         try:
             for cause in causes:
                 answer = step(state, cause)
                 answers.append(answer)
                 if answer.events:
                     taken.append((cause, answer))
-        except InvalidInput:
-            self._commit(taken)
-            raise
+        except InvalidInput as error:
+            refused = error
         except BaseException as error:
             self.close(error)  # the step may be half folded: what the journal holds is the truth
             raise
         self._commit(taken)
-        return answers
+        return answers, refused
 
     def record(self, event: AnyEvent, actor: str, ts_ns: int) -> None:
         """Commit one event that is folded into the state already: the opening of a book."""
@@ -132,9 +132,10 @@ class Writer:
                 symbols[event.symbol] = None
             elif type(event) is OrderReowned:
                 moved.append((event.external_order_id, event.client_order_id))
-                symbols[order.symbol] = None
+                symbols |= dict.fromkeys(execution.symbol for execution in state.orders.executions())
             elif type(event) is OrderAcknowledged and event.side is not None:
-                symbols[order.symbol] = None  # its fills, kept apart so far, are in the position now
+                # Its fills, kept apart so far, are in the positions now, whatever symbol each of them named.
+                symbols |= dict.fromkeys(execution.symbol for execution in state.orders.executions())
         positions = [state.positions.position(symbol) for symbol in symbols]
         return Changes(list(orders.values()), fills, positions, moved)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from execore.journal.rows import FILL_COLUMNS, ORDER_COLUMNS, POSITION_COLUMNS
 from execore.journal.sqlite import SqliteJournal
+from execore.model.errors import NotAJournal
 
 View = dict[str, Any]
 
@@ -90,7 +91,7 @@ def positions(
     """
     filters = {"book": book, "symbol": symbol}
     for view in _select(journal, "positions", _POSITION_KEYS, filters, "book, symbol"):
-        view["fees"] = json.loads(view["fees"])
+        view["fees"] = _loaded(journal, view, "fees")
         yield view
 
 
@@ -98,8 +99,18 @@ def _orders(journal: SqliteJournal, **filters: str | None) -> Iterator[View]:
     for view in _select(journal, "orders", _ORDER_KEYS, filters, "book, client_order_id"):
         view["venue_order_id"] = view["venue_order_id"] or None
         view["flags"] = view["flags"].split(",") if view["flags"] else []
-        view["metadata"] = json.loads(view["metadata"])
+        view["metadata"] = _loaded(journal, view, "metadata")
         yield view
+
+
+def _loaded(journal: SqliteJournal, view: View, column: str) -> Any:
+    try:
+        return json.loads(view[column])
+    except (ValueError, RecursionError) as error:
+        raise NotAJournal(
+            f"{journal.path} is damaged: {column} of a row of book {view['book']!r} is not JSON ({error})",
+            "Run `execore audit verify`; if the chain holds, empty projection_heads and open the book",
+        ) from error
 
 
 def _select(

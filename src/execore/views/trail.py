@@ -2,13 +2,16 @@
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 
 from execore.model.errors import InvalidInput
+from execore.model.money import text_of
 from execore.model.records import Record
 
+_MAXIMUM_DIGITS: Final = 20
 _TIME: Final = re.compile(r"(?P<before>[^.,]*)(\.(?P<fraction>[0-9]{1,9}))?(?P<after>([Zz+-][^.,]*)?)")
 
 
@@ -25,23 +28,23 @@ def parse_utc(text: str, field: str) -> int:
     Raises:
         InvalidInput: it is neither. A time without an offset is taken as UTC.
     """
-    if text.isdecimal():
+    if text.isdecimal() and len(text) <= _MAXIMUM_DIGITS:
         return int(text)
     example = "Write 2026-01-31T12:00:00Z, with up to nine digits after the second"
-    parts = _TIME.fullmatch(text)
+    parts = None if text.isdecimal() else _TIME.fullmatch(text)
     if parts is None:
-        raise InvalidInput(field, f"{text!r} is not a time", example)
+        raise InvalidInput(field, f"{text!r:.60} is not a time", example)
     try:
         moment = datetime.fromisoformat(parts["before"] + parts["after"])
     except ValueError:
-        raise InvalidInput(field, f"{text!r} is not a time", example) from None
+        raise InvalidInput(field, f"{text!r:.60} is not a time", example) from None
     moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     return int(moment.timestamp()) * 1_000_000_000 + int((parts["fraction"] or "").ljust(9, "0"))
 
 
 def record_to_dict(record: Record) -> dict[str, Any]:
     """A record for display and JSON: its envelope, the event's type, the event whole, and a short detail."""
-    event = msgspec.to_builtins(record.event)
+    event = _canonical(msgspec.to_builtins(record.event, builtin_types=(Decimal,)))
     kind = event.pop("type")
     return {
         "sequence": record.sequence,
@@ -54,6 +57,15 @@ def record_to_dict(record: Record) -> dict[str, Any]:
         "event": event,
         "detail": _detail(event),
     }
+
+
+def _canonical(value: Any) -> Any:
+    """The same tree with every number as the text that all outputs have for it: no exponent."""
+    if isinstance(value, Decimal):
+        return text_of(value)
+    if isinstance(value, dict):
+        return {key: _canonical(item) for key, item in value.items()}
+    return [_canonical(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _detail(event: dict[str, Any]) -> str:
