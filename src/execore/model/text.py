@@ -22,6 +22,8 @@ def check_text(value: str, field: str) -> str:
     Raises:
         InvalidInput: it is not a string, or has lone surrogates.
     """
+    if type(value) is str and value.isascii():
+        return value
     if type(value) is not str or printable(value) != value:
         raise InvalidInput(field, f"{value!r:.60} is not text", "Give a string of real characters")
     return value
