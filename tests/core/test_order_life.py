@@ -1173,3 +1173,13 @@ def test_a_fill_known_by_its_cumulative_quantity_is_not_booked_again_when_its_id
     assert desk.order.filled == Decimal("0.7"), "only what is beyond the booked total is new"
     assert desk.fill("X7", "0.1", cumulative_quantity="0.9").outcome is Outcome.APPLIED
     assert desk.order.filled == Decimal("0.8"), "a gap in the totals adds nothing that was not told"
+
+
+def test_an_execution_booked_in_part_is_still_a_duplicate_when_it_comes_again() -> None:
+    desk = live_desk()
+    desk.fill("", "0.5", cumulative_quantity="0.5")
+    desk.fill("X6", "0.4", cumulative_quantity="0.7")
+    again = desk.fill("X6", "0.4", cumulative_quantity="0.7")
+    assert (again.outcome, desk.order.conflict) == (Outcome.ALREADY_DONE, False)
+    smaller = desk.fill("X6", "0.1", cumulative_quantity="0.7")
+    assert smaller.outcome is Outcome.PARKED, "less than what was booked of it is another execution"

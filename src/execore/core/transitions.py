@@ -95,7 +95,10 @@ def judge_execution(order: Order, report: reports.FillReport, booked: Execution 
     if side is _UNDISCLOSED or (booked.side is _UNDISCLOSED and order.side in (side, _UNDISCLOSED)):
         side = booked.side  # silence contradicts nothing, whoever kept it
     symbol = report.symbol or booked.symbol
-    told = Execution(order.client_order_id, symbol, side, report.quantity, report.price)
+    quantity = report.quantity
+    if order.by_cumulative and report.cumulative_quantity is not None:
+        quantity = min(quantity, booked.quantity)  # of what was in a total already, only the rest was booked
+    told = Execution(order.client_order_id, symbol, side, quantity, report.price)
     if told == booked and order.side is _UNDISCLOSED and report.side is not None:
         return Answer(_APPLIED, order, (_disclosing(order, report.side),))  # old news, but for the side
     if told == booked:
