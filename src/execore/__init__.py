@@ -21,11 +21,13 @@ from execore.journal.memory import MemoryJournal
 from execore.journal.sqlite import SqliteJournal
 from execore.model.answers import Answer, Outcome, Refusal
 from execore.model.errors import ExecoreError
+from execore.model.groups import Group, GroupKind, GroupState
 from execore.model.instruments import Instrument
 from execore.model.orders import Order, OrderRequest
 from execore.model.requests import RiskResult
 from execore.model.vocabulary import (
     CostMethod,
+    Expiry,
     InstrumentKind,
     OrderState,
     OrderType,
@@ -35,15 +37,21 @@ from execore.model.vocabulary import (
     TimeInForce,
 )
 from execore.runtime.book import Book, open_book
+from execore.venues.calendars import ROUND_THE_CLOCK, Session, TradingCalendar, WeeklyCalendar
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ROUND_THE_CLOCK",
     "Answer",
     "AuditLog",
     "Book",
     "CostMethod",
     "ExecoreError",
+    "Expiry",
+    "Group",
+    "GroupKind",
+    "GroupState",
     "Instrument",
     "InstrumentKind",
     "MemoryJournal",
@@ -63,8 +71,11 @@ __all__ = [
     "RiskDecision",
     "RiskHook",
     "RiskResult",
+    "Session",
     "Side",
     "SqliteJournal",
     "TimeInForce",
+    "TradingCalendar",
+    "WeeklyCalendar",
     "open_book",
 ]

@@ -99,7 +99,6 @@ FUNCTION_EXCEPTIONS: Final[dict[str, str]] = {}
 FILE_EXCEPTIONS: Final = {
     "core/position_ledger.py": "one ledger: its accounts, its postings and its questions belong together",
     "runtime/book.py": "the facade: every verb and every question of a user, each a few lines",
-    "core/transitions.py": "one function for each row of the table, in the table's order",
 }
 
 

@@ -13,7 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from core_support.desk import ALLOW, PAUSE, Desk, assert_replays
 from core_support.naive_book import NaiveBook
 from execore.journal.codec import encode_record
-from execore.model import reports, requests
+from execore.model import events, reports, requests
 from execore.model.answers import Outcome
 from execore.model.records import Record
 from execore.model.vocabulary import OPEN_STATES, OrderState
@@ -96,7 +96,9 @@ class TradingDay(RuleBasedStateMachine):
         key, report = execution
         before = len(self.desk.state.orders)
         answer = self.desk.take(reports.FillReport(ts_ns=0, **self.named(key, way), **report))
-        assert answer.outcome is not Outcome.APPLIED
+        assert not any(isinstance(event, events.FillBooked) for event in answer.events)
+        reowned = any(isinstance(event, events.OrderReowned) for event in answer.events)
+        assert (answer.outcome is Outcome.APPLIED) is reowned
         assert len(self.desk.state.orders) <= before
 
     def book(self, key: str, report: dict[str, Any], way: str) -> None:

@@ -987,8 +987,10 @@ def test_a_pending_cancel_outranks_everything_and_a_pending_replace_all_the_rest
         desk.submit(),
         desk.acknowledge(),
         desk.ask_amend(quantity="2"),
+        desk.tell(reports.PendingReport, request_id="a1"),
         desk.fill("E1", "0.4"),
         desk.ask_cancel(),
+        desk.tell(reports.PendingReport, request_id="c1"),
         desk.fill("E2", "0.6"),
         desk.tell(reports.CancelRejectReport, request_id="c1"),
         desk.tell(reports.AmendReport, request_id="a1", quantity="1"),
@@ -996,6 +998,8 @@ def test_a_pending_cancel_outranks_everything_and_a_pending_replace_all_the_rest
     assert [answer.order and answer.order.ord_status for answer in answers] == [
         OrdStatus.PENDING_NEW,
         OrdStatus.NEW,
+        OrdStatus.NEW,  # asked for, and the venue has not said that it knows
+        OrdStatus.PENDING_REPLACE,
         OrdStatus.PENDING_REPLACE,
         OrdStatus.PENDING_REPLACE,
         OrdStatus.PENDING_CANCEL,
@@ -1165,17 +1169,21 @@ def test_execution_ids_are_kept_apart_whatever_characters_they_have() -> None:
     assert desk.order.filled == Decimal("0.4")
 
 
-def test_a_fill_known_by_its_cumulative_quantity_is_not_booked_again_when_its_id_comes() -> None:
+def test_executions_take_the_place_of_what_was_known_by_a_total() -> None:
     desk = live_desk()
-    desk.fill("", "0.5", cumulative_quantity="0.5")
-    assert desk.fill("X5", "0.5", cumulative_quantity="0.5").outcome is Outcome.ALREADY_DONE
-    assert desk.fill("X6", "0.4", cumulative_quantity="0.7").outcome is Outcome.APPLIED
-    assert desk.order.filled == Decimal("0.7"), "only what is beyond the booked total is new"
-    assert desk.fill("X7", "0.1", cumulative_quantity="0.9").outcome is Outcome.APPLIED
-    assert desk.order.filled == Decimal("0.8"), "a gap in the totals adds nothing that was not told"
+    desk.fill("", "0.5", "101", cumulative_quantity="0.5")
+    assert (desk.order.filled, desk.order.provisional) == (Decimal("0.5"), Decimal("0.5"))
+    desk.fill("X5", "0.2", cumulative_quantity="0.2")
+    assert (desk.order.filled, desk.order.provisional) == (Decimal("0.5"), Decimal("0.3"))
+    desk.fill("X7", "0.1", cumulative_quantity="0.6")
+    assert (desk.order.filled, desk.order.provisional) == (Decimal("0.6"), Decimal("0.3"))
+    desk.fill("X6", "0.3")
+    assert (desk.order.filled, desk.order.provisional) == (Decimal("0.6"), Decimal(0))
+    assert desk.order.average_price == 100, "what was guessed of the price is gone"
+    assert desk.state.positions.position("BTC-USD").cost_basis == 60
 
 
-def test_an_execution_booked_in_part_is_still_a_duplicate_when_it_comes_again() -> None:
+def test_an_execution_that_took_a_total_s_place_is_a_duplicate_when_it_comes_again() -> None:
     desk = live_desk()
     desk.fill("", "0.5", cumulative_quantity="0.5")
     desk.fill("X6", "0.4", cumulative_quantity="0.7")

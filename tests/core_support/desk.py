@@ -3,7 +3,8 @@
 from decimal import Decimal
 from typing import Any, Final
 
-from execore.core.engine import BookState, open_book, step
+from execore.core.book_state import BookState
+from execore.core.engine import open_book, step
 from execore.core.invariants import check
 from execore.model import events, reports, requests
 from execore.model.answers import Answer

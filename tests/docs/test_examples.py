@@ -33,7 +33,7 @@ def test_the_example_runs_and_leaves_nothing_behind(example: Path, tmp_path: Pat
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/orders.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/orders.md", "docs/groups.md"])
 def test_the_page_shows_code_that_is_run(page: str) -> None:
     shown = blocks(page, "python")
     assert shown
@@ -51,9 +51,12 @@ def test_the_readme_says_what_its_example_prints(tmp_path: Path) -> None:
         assert f"`{line}`" in readme
 
 
-def test_the_worked_examples_are_what_the_ledger_prints(tmp_path: Path) -> None:
-    printed = output(ROOT / "docs" / "examples" / "positions.py", tmp_path)
-    shown = blocks("docs/positions.md", "text")
+@pytest.mark.parametrize(
+    ("example", "page"), [("positions.py", "docs/positions.md"), ("bracket.py", "docs/groups.md")]
+)
+def test_the_worked_examples_are_what_is_printed(example: str, page: str, tmp_path: Path) -> None:
+    printed = output(ROOT / "docs" / "examples" / example, tmp_path)
+    shown = blocks(page, "text")
     assert shown
     for block in shown:
         assert block in printed, block

@@ -1,20 +1,24 @@
 """What the projection tables show, by the views, by a shell, and after a rebuild."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
-from execore.journal.protocol import NO_CHANGES, Changes
+from execore.journal.protocol import NO_CHANGES, Changes, FillChange
+from execore.journal.rows import change_row
 from execore.journal.sqlite import SqliteJournal
+from execore.journal.sqlite_schema import CHANGE_FILL, MOVE_FILLS, PROJECTION_TABLES
+from execore.model.errors import JournalError
+from execore.model.events import OrderReowned, Trade, TradeCancelled, TradeCorrected
 from execore.model.money import ZERO
 from execore.model.orders import order_to_dict
-from execore.model.vocabulary import OrderState
+from execore.model.vocabulary import OrderState, Side
 from execore.testing.journal_contract import BOOK, created, lifecycle, opened, order_id, position, record
 from execore.views import queries
 
@@ -28,7 +32,7 @@ def journal(tmp_path: Path) -> Iterator[SqliteJournal]:
 
 def test_a_row_is_what_every_output_makes_of_the_order(journal: SqliteJournal) -> None:
     order = lifecycle(4, 11)[1].orders[0]
-    shown = msgspec.structs.replace(
+    shown = replace(
         order,
         venue_order_id="",
         filled=Decimal(0),
@@ -37,7 +41,7 @@ def test_a_row_is_what_every_output_makes_of_the_order(journal: SqliteJournal) -
         external=True,
         held=True,
     )
-    for changed in (order, shown, msgspec.structs.replace(order, closed_from=OrderState.FILLED)):
+    for changed in (order, shown, replace(order, closed_from=OrderState.FILLED)):
         journal.write_projections(BOOK, 10, Changes(orders=[changed]))
         expected = {**order_to_dict(changed), "book": BOOK}
         view = queries.order(journal, book=BOOK, client_order_id=order_id(4))
@@ -77,7 +81,7 @@ def test_an_order_has_the_documented_shape(journal: SqliteJournal) -> None:
 
 def test_an_order_without_fills_has_flags_and_no_average(journal: SqliteJournal) -> None:
     order = lifecycle(4, 11)[1].orders[0]
-    order = msgspec.structs.replace(
+    order = replace(
         order, filled=Decimal(0), notional=Decimal(0), external=True, conflict=True, venue_order_id=""
     )
     journal.append(BOOK, 10, [record(11, created(4))], Changes(orders=[order]))
@@ -136,9 +140,9 @@ def test_lookups_use_their_index(
     assert list(look_up(journal))
     journal._connection.exec_trace = None
     plans = [list(journal.select(f"EXPLAIN QUERY PLAN {sql}", bindings)) for sql, bindings in statements]
-    for plan in plans:
-        assert any(index in step[3] for step in plan), plan
-        assert not any(step[3].startswith("SCAN events") for step in plan), plan
+    steps = [step[3] for plan in plans for step in plan]
+    assert any(index in step for step in steps), steps
+    assert not any(step.startswith(("SCAN events", "SCAN orders", "SCAN fills")) for step in steps), steps
 
 
 def test_fills_and_positions(journal: SqliteJournal) -> None:
@@ -150,7 +154,7 @@ def test_fills_and_positions(journal: SqliteJournal) -> None:
             "client_order_id": order_id(2),
             "venue_order_id": "V2",
             "execution_id": "E2",
-            "execution_key": "main|E2",
+            "execution_key": "0:E2",
             "symbol": "BTC-USD",
             "side": "buy",
             "quantity": "1.5",
@@ -159,6 +163,7 @@ def test_fills_and_positions(journal: SqliteJournal) -> None:
             "fee_currency": "USD",
             "ts_event_ns": 1_700_000_000_000_007_000,
             "late": False,
+            "status": "booked",
         }
     ]
     assert list(queries.positions(journal, book=BOOK)) == [
@@ -184,12 +189,12 @@ def test_projections_are_cleared_and_rebuilt(journal: SqliteJournal) -> None:
     assert journal.projection_head(BOOK) == 10
     journal.clear_projections(BOOK)
     assert journal.projection_head(BOOK) == 0
-    assert (
-        list(queries.orders(journal))
-        == list(queries.fills(journal))
-        == list(queries.positions(journal))
-        == []
-    )
+    for view in (queries.orders, queries.fills, queries.positions):
+        for book in (BOOK, None):
+            with pytest.raises(JournalError, match=r"tables of book 'main' lag.*Open the book once"):
+                list(view(journal, book=book))
+        assert list(view(journal, book="none such")) == []
+    assert [list(journal.select(f"SELECT * FROM {table}")) for table in PROJECTION_TABLES] == [[], [], []]
     for number in (1, 2, 3):
         changes = lifecycle(number, number * 3 - 1)[1]
         journal.write_projections(BOOK, number * 3 + 1, changes)
@@ -221,9 +226,98 @@ def _closed(journal: SqliteJournal) -> str:
 
 
 def test_the_fills_of_a_reowned_order_move_and_the_order_goes(journal: SqliteJournal) -> None:
-    changes = msgspec.structs.replace(lifecycle(5, 12)[1], reowned=[(order_id(1), order_id(5))])
+    changes = replace(lifecycle(5, 12)[1], fill_changes=[reowned(1, 5)])
     journal.append(BOOK, 10, [record(11, created(5))], changes)
     assert queries.order(journal, book=BOOK, client_order_id=order_id(1)) is None
     found = queries.fills(journal, book=BOOK, client_order_id=order_id(5))
     assert [view["execution_id"] for view in found] == ["E1", "E5"]
     assert list(queries.fills(journal, book=BOOK, client_order_id=order_id(1))) == []
+
+
+# --- what becomes of a fill ------------------------------------------------------------------------------
+
+BOOKED = Trade("BTC-USD", Side.BUY, Decimal("1.5"), Decimal("100.25"), Decimal("0.0000001"), "USD")
+CORRECTED = Trade("BTC-USD", Side.SELL, Decimal("2"), Decimal("1E+2"), Decimal("-0.5"), "EUR")
+
+
+def reowned(external: int, owner: int) -> OrderReowned:
+    """What the ``external``-th order had is the ``owner``-th's."""
+    return OrderReowned(order_id(owner), order_id(external), f"V{external}", Decimal("1.5"), Decimal("150"))
+
+
+def busted(owner: int, fill: int, was: Trade = BOOKED) -> TradeCancelled:
+    """The ``fill``-th order's execution was undone while the ``owner``-th had it."""
+    return TradeCancelled(order_id(owner), f"B{fill}", "", f"E{fill}", was)
+
+
+def corrected(owner: int, fill: int, now: Trade = CORRECTED) -> TradeCorrected:
+    """The ``fill``-th order's execution was another."""
+    return TradeCorrected(order_id(owner), f"C{fill}", "", f"E{fill}", BOOKED, now)
+
+
+def shown(journal: SqliteJournal, execution_id: str) -> dict[str, Any]:
+    """One fill as the view shows it."""
+    return next(view for view in queries.fills(journal) if view["execution_id"] == execution_id)
+
+
+def test_a_corrected_fill_shows_its_terms_and_a_cancelled_one_its_last(journal: SqliteJournal) -> None:
+    before = [shown(journal, "E1"), shown(journal, "E2"), shown(journal, "E3")]
+    journal.write_projections(BOOK, 10, Changes(fill_changes=[corrected(1, 1), busted(2, 2)]))
+    terms = {"side": "sell", "quantity": "2", "price": "100", "fee": "-0.5", "fee_currency": "EUR"}
+    assert shown(journal, "E1") == before[0] | terms | {"status": "corrected"}
+    assert shown(journal, "E2") == before[1] | {"status": "cancelled"}
+    assert shown(journal, "E3") == before[2]
+    journal.write_projections(BOOK, 10, Changes(fill_changes=[busted(1, 1, CORRECTED)]))
+    assert shown(journal, "E1") == before[0] | terms | {"status": "cancelled"}
+
+
+def test_a_fill_known_by_a_total_alone_is_provisional_until_it_is_replaced(journal: SqliteJournal) -> None:
+    records, changes = lifecycle(4, 11)
+    row = changes.fills[0]
+    by_total = replace(row, fill=replace(row.fill, cumulative=True))
+    journal.append(BOOK, 10, records, replace(changes, fills=[by_total]))
+    assert shown(journal, "E4")["status"] == "provisional"
+    rest = replace(corrected(4, 4, replace(BOOKED, quantity=Decimal("0.5"))), replaced=True)
+    journal.write_projections(BOOK, 13, Changes(fill_changes=[rest]))
+    assert (shown(journal, "E4")["quantity"], shown(journal, "E4")["status"]) == ("0.5", "provisional")
+    journal.write_projections(BOOK, 13, Changes(fill_changes=[replace(busted(4, 4), replaced=True)]))
+    assert shown(journal, "E4")["status"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    "happened",
+    [
+        [busted(4, 4), reowned(4, 5), corrected(5, 5)],
+        [corrected(5, 5), reowned(4, 5), busted(5, 4)],
+        [reowned(4, 6), corrected(5, 5), reowned(6, 5), busted(5, 4)],
+    ],
+    ids=["undone, then moved", "moved, then undone", "moved twice, then undone"],
+)
+def test_a_fill_is_booked_moved_and_undone_in_one_commit(
+    journal: SqliteJournal, happened: list[FillChange]
+) -> None:
+    first, second = lifecycle(4, 11), lifecycle(5, 14)
+    fills = [*first[1].fills, *second[1].fills]
+    changes = replace(second[1], fills=fills, fill_changes=happened)
+    journal.append(BOOK, 10, [*first[0], *second[0]], changes)
+    found = queries.fills(journal, book=BOOK, client_order_id=order_id(5))
+    assert {view["execution_id"]: view["status"] for view in found} == {
+        "E4": "cancelled",
+        "E5": "corrected",
+    }
+    assert shown(journal, "E1")["status"] == "booked"
+
+
+@pytest.mark.parametrize(
+    ("sql", "parameters", "found_by"),
+    [
+        (CHANGE_FILL, change_row(BOOK, busted(1, 1)), " AND execution_key=?"),
+        (MOVE_FILLS, (order_id(2), BOOK, order_id(1)), ""),
+    ],
+    ids=["changed", "moved"],
+)
+def test_fills_are_changed_and_moved_by_their_index(
+    journal: SqliteJournal, sql: str, parameters: Sequence[object], found_by: str
+) -> None:
+    plan = [step[3] for step in journal.select(f"EXPLAIN QUERY PLAN {sql}", parameters)]
+    assert plan == [f"SEARCH fills USING INDEX fills_by_order (book=? AND client_order_id=?{found_by})"]

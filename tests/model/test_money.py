@@ -154,6 +154,27 @@ def test_texts_and_ints_are_as_good_as_decimals(take: Take, field: str) -> None:
         assert getattr(taken, field, Decimal(2)) == 2
 
 
+@pytest.mark.parametrize(
+    ("take", "field"),
+    [
+        pytest.param(BOUNDARIES[name][0], field, id=f"{name}-{field}")
+        for name, field in [
+            ("FillReport", "cumulative_quantity"),
+            ("AcknowledgeReport", "leaves"),
+            ("CancelReport", "cancelled_quantity"),
+            ("AmendReport", "quantity"),
+            ("AmendReport", "leaves"),
+        ]
+    ],
+)
+def test_a_venue_may_say_zero_and_nothing_below(take: Take, field: str) -> None:
+    for nothing in (0, "-0"):
+        take(**{field: nothing})
+    with pytest.raises(InvalidQuantity) as caught:
+        take(**{field: "-0.5"})
+    assert caught.value.field == field
+
+
 @pytest.mark.parametrize("value", [0, -1, "-0", "-0.5"])
 @pytest.mark.parametrize(
     ("take", "field"),
@@ -163,11 +184,6 @@ def test_texts_and_ints_are_as_good_as_decimals(take: Take, field: str) -> None:
             ("OrderRequest", "quantity"),
             ("AmendOrder", "quantity"),
             ("FillReport", "quantity"),
-            ("FillReport", "cumulative_quantity"),
-            ("AcknowledgeReport", "leaves"),
-            ("CancelReport", "cancelled_quantity"),
-            ("AmendReport", "quantity"),
-            ("AmendReport", "leaves"),
             ("PositionLedger.apply_fill", "quantity"),
             ("OrderStateMachine.apply_fill", "quantity"),
         ]

@@ -34,6 +34,9 @@ class Mutation(NamedTuple):
 
 
 BOOK = "runtime/test_book.py"
+TRADE_CHANGES = "runtime/test_trade_changes.py"
+OLDER_FILE = "journal/test_older_file.py"
+GROUPS = "core/test_order_groups.py"
 MUTATIONS = [
     Mutation(
         "commits are not synced at all",
@@ -116,8 +119,8 @@ MUTATIONS = [
     ),
     Mutation(
         "nobody asks for an order of unknown outcome",
-        "core/transitions.py",
-        "Proposal((events.OrderOutcomeUnknown(order.client_order_id, cause.reason),), (_query(order),))",
+        "core/request_proposals.py",
+        "Proposal((events.OrderOutcomeUnknown(order.client_order_id, cause.reason),), (query(order),))",
         "Proposal((events.OrderOutcomeUnknown(order.client_order_id, cause.reason),), ())",
         (f"{BOOK}::test_an_order_sent_without_an_outcome_is_unknown_and_asked_for",),
     ),
@@ -130,14 +133,14 @@ MUTATIONS = [
     ),
     Mutation(
         "executions are not deduplicated",
-        "core/engine.py",
-        "return judge_execution(order, report, booked) or transition(order, report)",
-        "return transition(order, report)",
+        "core/decisions.py",
+        "        return judge_execution(order, report, booked)\n",
+        "        return transition(order, report)\n",
         (f"{BOOK}::test_an_execution_told_twice_is_booked_once",),
     ),
     Mutation(
         "a fill is booked in the order ledger only",
-        "core/engine.py",
+        "core/book_state.py",
         "        self.positions.post(effect)\n        return order",
         "        return order",
         (f"{BOOK}::test_a_fill_enters_both_ledgers",),
@@ -173,9 +176,64 @@ MUTATIONS = [
     Mutation(
         "a rejected cancel ends the order",
         "core/order_facts.py",
-        "order, reason=event.reason, updated_ts_ns=ts_ns, **_without_request(order, event.request_id)",
-        "order, cancelled=True, **_without_request(order, event.request_id)",
+        "return replace(order, reason=event.reason, updated_ts_ns=ts_ns, **answered)",
+        "return replace(order, cancelled=True, updated_ts_ns=ts_ns, **answered)",
         (f"{BOOK}::test_a_cancel_reject_leaves_the_order_alive",),
+    ),
+    Mutation(
+        "a bust leaves the books as they were",
+        "core/book_state.py",
+        "return replace(event, postings=self.positions.plan_change(event.was.symbol, trades))",
+        "return event",
+        (
+            "core/test_whole_life.py::test_a_bust_takes_the_quantity_from_our_own_ledger_and_opens_the_order_again",
+        ),
+    ),
+    Mutation(
+        "a bust that comes before its execution is forgotten",
+        "core/decisions.py",
+        "        early = _early(known.executions, report)\n        return [report, *early, *(",
+        "        return [report, *(",
+        ("core/test_whole_life.py::test_what_comes_before_its_execution_waits_for_it_and_is_applied",),
+    ),
+    Mutation(
+        "an execution that was undone is booked again when it is told again",
+        "core/executions.py",
+        "        first = self._reported.get(key) or self._standing.get(key)\n",
+        "        first = self._standing.get(key)\n",
+        ("core/test_whole_life.py::test_a_busted_execution_that_comes_again_stays_busted",),
+    ),
+    Mutation(
+        "executions are booked on top of the total that counted them",
+        "core/decisions.py",
+        "    covered = min(report.quantity, order.provisional, max(beyond, ZERO))",
+        "    covered = ZERO",
+        ("core/test_whole_life.py::test_a_total_that_grew_on_any_report_is_booked_once",),
+    ),
+    Mutation(
+        "a request id may be used twice",
+        "core/decisions.py",
+        "    if owner is None:\n        return transition(order, cause)",
+        "    if owner is None or owner:\n        return transition(order, cause)",
+        ("core/test_whole_life.py::test_request_ids_are_unique_in_the_book",),
+    ),
+    Mutation(
+        "a reject of a request ends its order",
+        "core/decisions.py",
+        "    if type(report) is reports.RejectReport:  # it refuses the request, and never the order",
+        "    if False:",
+        (
+            "core/test_whole_life.py::test_a_reject_that_names_a_request_answers_the_request_and_leaves_the_order",
+        ),
+    ),
+    Mutation(
+        "an end that comes after the last fill is forgotten",
+        "core/report_proposals.py",
+        "    if order.expired:\n        return NOTHING_NEW",
+        "    if order.expired or not order.is_open:\n        return NOTHING_NEW",
+        (
+            "core/test_whole_life.py::test_an_end_told_after_everything_was_filled_holds_when_a_fill_is_undone",
+        ),
     ),
     Mutation(
         "projections that lag are left as they are",
@@ -183,6 +241,62 @@ MUTATIONS = [
         "    catch_up_projections(journal, name, state, head)\n",
         "",
         (f"{BOOK}::test_tables_that_lag_are_rebuilt_when_the_book_opens",),
+    ),
+    Mutation(
+        "the table of fills is not told of busts and corrections",
+        "runtime/writer.py",
+        "                changes.append(event)\n",
+        "",
+        (f"{TRADE_CHANGES}::test_a_bust_leaves_the_books_as_if_it_had_never_been_filled",),
+    ),
+    Mutation(
+        "an append to an older file takes its empty tables for complete",
+        "journal/sqlite_schema.py",
+        '            connection.execute("UPDATE projection_heads SET sequence=0")\n',
+        '            connection.execute("DELETE FROM projection_heads")\n',
+        (f"{OLDER_FILE}::test_an_append_before_that_does_not_hide_that_the_tables_lag",),
+    ),
+    Mutation(
+        "what a group needs is never asked",
+        "core/engine.py",
+        "if state.groups.places else answer",
+        "if False else answer",
+        (f"{GROUPS}::test_both_legs_are_sent_at_once",),
+    ),
+    Mutation(
+        "an exit keeps working for what the other leg traded",
+        "core/order_groups.py",
+        "keep = min(left, _asked_leaves(order))",
+        "keep = _asked_leaves(order)",
+        (f"{GROUPS}::test_what_one_leg_trades_is_taken_from_the_other",),
+    ),
+    Mutation(
+        "a second exit is sent while the first may still trade",
+        "core/order_groups.py",
+        "leg.target - sum(map(_worst_leaves, leg.working + leg.ending), ZERO)",
+        "leg.target",
+        (f"{GROUPS}::test_an_unknown_leg_counts_as_live_and_is_not_sent_again",),
+    ),
+    Mutation(
+        "nobody hears that both legs filled",
+        "core/order_groups.py",
+        "if excess != group.excess:",
+        "if False:",
+        (f"{GROUPS}::test_ws095_both_legs_fill_and_everybody_is_told",),
+    ),
+    Mutation(
+        "a request that failed is made for ever",
+        "core/order_groups.py",
+        "if misfit or (key, total) in group.asked:",
+        "if misfit:",
+        (f"{GROUPS}::test_a_leg_that_cannot_shrink_is_cancelled_and_sent_anew",),
+    ),
+    Mutation(
+        "a restart forgets what a group could not do",
+        "runtime/book.py",
+        "self._process(self._grouping.reviews())",
+        "pass",
+        ("runtime/test_groups.py::test_a_cancel_that_came_to_nothing_is_asked_again_at_the_next_opening",),
     ),
 ]
 

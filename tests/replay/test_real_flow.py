@@ -3,17 +3,19 @@
 import json
 from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from typer.testing import CliRunner
 
 from execore import Answer, InstrumentKind, Outcome
 from execore.cli.main import app
-from execore.core import engine, invariants
-from execore.core.engine import BookState, step
+from execore.core import decisions, engine, invariants
+from execore.core.book_state import BookState
+from execore.core.engine import step
 from execore.model.instruments import Instrument
 from execore.model.orders import Order
+from execore.model.reports import FillReport
 from execore.model.requests import DefineInstrument
 from execore.model.vocabulary import CostMethod
 from execore.venues.databento_mbo import read_mbo
@@ -174,7 +176,8 @@ def test_one_fill_that_the_core_drops_fails_the_replay(
     whole = CliRunner().invoke(app, [*command, str(tmp_path / "whole.db")])
     assert (whole.exit_code, json.loads(whole.stdout)["differences"]) == (0, 0)
 
-    monkeypatch.setattr(engine, "_take_fill", lambda state, order, report: Answer(Outcome.IGNORED, order))
+    deaf: dict[type, Any] = {FillReport: lambda known, order, report: Answer(Outcome.IGNORED, order)}
+    monkeypatch.setattr(decisions, "_DECIDERS", decisions._DECIDERS | deaf)
     result = CliRunner().invoke(app, [*command, str(tmp_path / "broken.db")])
     assert (result.exit_code, json.loads(result.stdout)["differences"]) == (1, 1)
     assert "[replay_differs] 1 orders differ from plain size arithmetic" in result.stderr

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from execore.cli.output import JsonOption, out, print_json, progress_bar
-from execore.testing.core_benchmark import SMALL_BOOK, measure
+from execore.testing.core_benchmark import FEW_FILLS, MANY_FILLS, SMALL_BOOK, measure
 
 app = typer.Typer(no_args_is_help=True, help="Measure execore on this machine.")
 
@@ -47,4 +47,8 @@ def core(
             f"against books of {SMALL_BOOK:,} orders: {measured.time_against_small_book:.2f} of their time "
             f"and {measured.memory_against_small_book:.2f} of their memory for each order"
         )
+    out.print(
+        f"{measured.microseconds_per_fill:.1f} µs for a fill of an order filled in {FEW_FILLS} parts; "
+        f"{measured.fill_time_against_few_fills:.2f} of that for one filled in {MANY_FILLS:,}"
+    )
     out.print(f"Python {result['python']}, {result['machine']}, {result['date']}", style="dim")

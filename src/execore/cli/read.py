@@ -33,7 +33,17 @@ _ORDER_COLUMNS = (
     "state",
     "flags",
 )
-_FILL_COLUMNS = ("sequence", "execution_id", "client_order_id", "symbol", "side", "quantity", "price", "fee")
+_FILL_COLUMNS = (
+    "sequence",
+    "execution_id",
+    "client_order_id",
+    "symbol",
+    "side",
+    "quantity",
+    "price",
+    "fee",
+    "status",
+)
 _POSITION_COLUMNS = ("symbol", "quantity", "average_cost", "cost_basis", "realised_pnl", "currency")
 
 SymbolOption = Annotated[str | None, typer.Option("--symbol", help="Only this instrument")]

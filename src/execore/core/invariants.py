@@ -2,7 +2,8 @@
 
 from decimal import Decimal
 
-from execore.core.engine import BookState
+from execore.core.book_state import BookState
+from execore.core.order_groups import next_action
 from execore.model.errors import InvariantViolation
 from execore.model.money import ZERO, exactly
 from execore.model.orders import Order
@@ -21,6 +22,7 @@ def check(state: BookState) -> None:
     _flat_means_no_basis(state)
     for order in state.orders:
         _order_is_consistent(state, order)
+    _groups_are_tended(state)
     for word in OrderState:
         for order in state.orders.by_state(word):
             if order.state is not word:
@@ -37,12 +39,11 @@ def _fills_agree(state: BookState) -> None:
     """Both ledgers booked the same executions: by instrument, and by order."""
     by_symbol: dict[str, Decimal] = {}
     by_order: dict[str, Decimal] = {}
-    for execution in state.orders.executions():
+    for execution in state.orders.standing_executions():
         key = execution.client_order_id
         by_order[key] = by_order.get(key, ZERO) + execution.quantity
-        side = state.orders.get(key).side if execution.side is Side.UNDISCLOSED else execution.side
-        if side is not Side.UNDISCLOSED:
-            signed = execution.quantity if side is Side.BUY else -execution.quantity
+        if execution.side is not Side.UNDISCLOSED:
+            signed = execution.quantity if execution.side is Side.BUY else -execution.quantity
             by_symbol[execution.symbol] = by_symbol.get(execution.symbol, ZERO) + signed
     for position in state.positions.positions():
         booked, executed = state.positions.traded(position.symbol), by_symbol.get(position.symbol, ZERO)
@@ -51,7 +52,7 @@ def _fills_agree(state: BookState) -> None:
                 f"{position.symbol}: positions booked {booked}, orders executed {executed}"
             )
     for order in state.orders:
-        executed = by_order.get(order.client_order_id, ZERO)
+        executed = by_order.get(order.client_order_id, ZERO) + order.adjusted
         if order.filled != executed:
             raise InvariantViolation(
                 f"order {order.client_order_id}: filled {order.filled}, executions {executed}"
@@ -66,10 +67,22 @@ def _flat_means_no_basis(state: BookState) -> None:
 
 def _order_is_consistent(state: BookState, order: Order) -> None:
     key = order.client_order_id
+    pending = set(order.pending_request_ids)
+    if not pending.issuperset(order.unknown_requests + order.confirmed_requests):
+        raise InvariantViolation(f"order {key} keeps words on requests that are answered")
+    if not 0 <= order.provisional <= order.filled - order.adjusted:
+        raise InvariantViolation(f"order {key} has {order.provisional} of {order.filled} by totals alone")
     if (order.state in OPEN_STATES) is not (order.leaves > 0):
         raise InvariantViolation(f"order {key} is {order.state} with leaves {order.leaves}")
-    if (
-        order.venue_order_id
-        and state.orders.by_venue_order_id(order.venue_order_id, order.symbol) is not order
-    ):
+    found = state.orders.by_venue_order_id(order.venue_order_id, order.symbol)
+    if order.venue_order_id and (found is None or found.venue_order_id != order.venue_order_id):
         raise InvariantViolation(f"order {key} is not found by venue order id {order.venue_order_id}")
+
+
+def _groups_are_tended(state: BookState) -> None:
+    """Nothing is left to do for a group that could be done now."""
+    for group in state.groups:
+        instrument = state.positions.instrument(group.legs[0].symbol)
+        action = None if instrument is None else next_action(group, state.orders.find, instrument, 0)
+        if action is not None:
+            raise InvariantViolation(f"group {group.group_id} still needs {action}")

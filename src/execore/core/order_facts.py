@@ -1,14 +1,15 @@
 """How an event changes an order: the fold. Nothing is decided here, and nothing can be refused."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from execore.model import events
+from execore.model.ending import Ending
 from execore.model.money import EXACT, canonical
 from execore.model.orders import Order, OrderRequest, PendingReplace
-from execore.model.vocabulary import OrderState, OrderType
+from execore.model.vocabulary import OrderState, OrderType, Side
 
 NEVER_THERE: Final = frozenset({OrderState.FAILED, OrderState.DENIED})
 """Ends that the venue had no part in, and disproves by any sign that it knows the order."""
@@ -17,11 +18,14 @@ NEVER_THERE: Final = frozenset({OrderState.FAILED, OrderState.DENIED})
 def create(event: events.OrderCreated | events.OrderAdopted, ts_ns: int) -> Order:
     """The order that ``event`` brings into being, at ``ts_ns`` (integer nanoseconds UTC)."""
     request = event.order
+    known_end = event.ends_ts_ns if isinstance(event, events.OrderCreated) else None
+    ends_ts_ns = request.expire_ts_ns if known_end is None else known_end
     order = Order(
         request=request,
         quantity=request.quantity,
         price=request.price,
         stop_price=request.stop_price,
+        ending=None if ends_ts_ns is None else Ending(ends_ts_ns),
         created_ts_ns=ts_ns,
         updated_ts_ns=ts_ns,
     )
@@ -63,7 +67,7 @@ def _outcome_unknown(order: Order, event: events.OrderOutcomeUnknown, ts_ns: int
 
 
 def _failed(order: Order, event: events.OrderFailed, ts_ns: int) -> Order:
-    return replace(order, failed=True, reason=event.reason, updated_ts_ns=ts_ns)
+    return replace(order, failed=True, held=False, reason=event.reason, updated_ts_ns=ts_ns)
 
 
 def _acknowledged(order: Order, event: events.OrderAcknowledged, ts_ns: int) -> Order:
@@ -74,6 +78,7 @@ def _acknowledged(order: Order, event: events.OrderAcknowledged, ts_ns: int) -> 
         closed_from=None if order.closed_from in NEVER_THERE else order.closed_from,
         failed=False,
         denied=False,
+        held=False,
         external=order.external and not event.owned,
         venue_order_id=order.venue_order_id or event.venue_order_id,
         updated_ts_ns=ts_ns,
@@ -89,10 +94,11 @@ def _filled(order: Order, event: events.FillBooked, ts_ns: int) -> Order:
         notional=EXACT.fma(event.quantity, event.price, order.notional),
         quantity=canonical(filled) if grows else order.quantity,
         acknowledged=True,
+        held=False,
         venue_order_id=order.venue_order_id or event.venue_order_id,
         fill_after_terminal=order.fill_after_terminal or event.late,
         conflict=order.conflict or event.disputed,
-        by_cumulative=order.by_cumulative or event.cumulative,
+        provisional=EXACT.add(order.provisional, event.quantity) if event.cumulative else order.provisional,
         closed_from=None,
         updated_ts_ns=ts_ns,
     )
@@ -105,8 +111,10 @@ def _reowned(order: Order, event: events.OrderReowned, ts_ns: int) -> Order:
         order,
         filled=filled,
         notional=EXACT.add(order.notional, event.notional),
+        provisional=EXACT.add(order.provisional, event.provisional),
         quantity=canonical(filled) if grows else order.quantity,
         acknowledged=True,
+        held=False,
         closed_from=None,
         fill_after_terminal=order.fill_after_terminal or event.late,
         conflict=order.conflict or event.disputed,
@@ -115,8 +123,45 @@ def _reowned(order: Order, event: events.OrderReowned, ts_ns: int) -> Order:
     )
 
 
+def is_of_other_side(order: Order, side: Side) -> bool:
+    """Whether an execution contradicts the side of its order; silence of either contradicts nothing."""
+    return side is not order.side and Side.UNDISCLOSED not in (side, order.side)
+
+
+def _trade_changed(order: Order, event: events.TradeCancelled | events.TradeCorrected, ts_ns: int) -> Order:
+    now = event.now if isinstance(event, events.TradeCorrected) else None
+    was = event.was
+    filled = EXACT.subtract(order.filled, was.quantity)
+    notional = EXACT.subtract(order.notional, EXACT.multiply(was.quantity, was.price))
+    gone = was.quantity
+    if now is not None:
+        filled = EXACT.add(filled, now.quantity)
+        notional = EXACT.fma(now.quantity, now.price, notional)
+        gone = EXACT.subtract(gone, now.quantity)
+    return replace(
+        order,
+        filled=filled,
+        notional=notional,
+        quantity=canonical(filled) if order.inferred else order.quantity,
+        provisional=EXACT.subtract(order.provisional, gone) if event.replaced else order.provisional,
+        conflict=order.conflict or (now is not None and is_of_other_side(order, now.side)),
+        closed_from=None,
+        updated_ts_ns=ts_ns,
+    )
+
+
 def _cancel_requested(order: Order, event: events.CancelRequested, ts_ns: int) -> Order:
-    return replace(order, pending_cancels=(*order.pending_cancels, event.request_id), updated_ts_ns=ts_ns)
+    return replace(
+        order,
+        pending_cancels=(*order.pending_cancels, event.request_id),
+        refused_cancel="",
+        ending=_cancelling(order.ending) if event.for_expiry else order.ending,
+        updated_ts_ns=ts_ns,
+    )
+
+
+def _cancelling(ending: Ending | None) -> Ending | None:
+    return None if ending is None else replace(ending, cancels=ending.cancels + 1)
 
 
 def _amend_requested(order: Order, event: events.AmendRequested, ts_ns: int) -> Order:
@@ -124,29 +169,54 @@ def _amend_requested(order: Order, event: events.AmendRequested, ts_ns: int) -> 
     return replace(order, pending_replaces=(*order.pending_replaces, pending), updated_ts_ns=ts_ns)
 
 
-def _without_request(order: Order, request_id: str) -> dict[str, Any]:
-    """The fields that change when a request is answered."""
+def _without_requests(order: Order, request_ids: Collection[str]) -> dict[str, Any]:
+    """The fields that change when requests are answered."""
     return {
-        "pending_cancels": tuple(key for key in order.pending_cancels if key != request_id),
-        "pending_replaces": tuple(p for p in order.pending_replaces if p.request_id != request_id),
-        "unknown_requests": tuple(key for key in order.unknown_requests if key != request_id),
+        "pending_cancels": tuple(key for key in order.pending_cancels if key not in request_ids),
+        "pending_replaces": tuple(p for p in order.pending_replaces if p.request_id not in request_ids),
+        "unknown_requests": tuple(key for key in order.unknown_requests if key not in request_ids),
+        "confirmed_requests": tuple(key for key in order.confirmed_requests if key not in request_ids),
     }
 
 
-def _request_rejected(order: Order, event: events.CancelRejected | events.AmendRejected, ts_ns: int) -> Order:
-    return replace(
-        order, reason=event.reason, updated_ts_ns=ts_ns, **_without_request(order, event.request_id)
-    )
+def _cancel_rejected(order: Order, event: events.CancelRejected, ts_ns: int) -> Order:
+    # Refused before the venue knew the order, so it is asked for again once it does.
+    refused = order.refused_cancel if order.acknowledged or event.not_sent else event.request_id
+    return _amend_rejected(replace(order, refused_cancel=refused), event, ts_ns)
+
+
+def _amend_rejected(order: Order, event: events.CancelRejected | events.AmendRejected, ts_ns: int) -> Order:
+    answered = _without_requests(order, (event.request_id,))
+    return replace(order, reason=event.reason, updated_ts_ns=ts_ns, **answered)
 
 
 def _request_unanswered(order: Order, event: events.RequestUnanswered, ts_ns: int) -> Order:
     return replace(order, unknown_requests=(*order.unknown_requests, event.request_id), updated_ts_ns=ts_ns)
 
 
+def _request_pending(order: Order, event: events.RequestPending, ts_ns: int) -> Order:
+    return replace(
+        order,
+        confirmed_requests=(*order.confirmed_requests, event.request_id),
+        unknown_requests=tuple(key for key in order.unknown_requests if key != event.request_id),
+        updated_ts_ns=ts_ns,
+    )
+
+
+_IN_FORCE: Final[dict[str, Any]] = {
+    "cancelled": False,
+    "expired": False,
+    "rejected": False,
+    "done_for_day": False,
+    "closed_from": None,
+}
+"""What no longer holds of an order that rests after all."""
+
+
 def _amended(order: Order, event: events.OrderAmended, ts_ns: int) -> Order:
-    changes = _without_request(order, event.request_id) if event.request_id else {}
+    changes = _without_requests(order, (event.request_id,)) if event.request_id else {}
     if event.reopened:
-        changes |= {"cancelled": False, "expired": False, "rejected": False, "closed_from": None}
+        changes |= _IN_FORCE | {"done_for_day": order.done_for_day and not order.day_is_over}
     return replace(
         order,
         request=_learnt(order.request, event) if order.inferred else order.request,
@@ -157,34 +227,67 @@ def _amended(order: Order, event: events.OrderAmended, ts_ns: int) -> Order:
         inferred=False,
         failed=False,
         denied=False,
-        venue_order_id=order.venue_order_id or event.venue_order_id,
+        held=False,
+        suspended=order.suspended and event.reduced,
+        amended_by=order.amended_by if event.reduced else event.request_id,
+        venue_order_id=event.venue_order_id or order.venue_order_id,  # some venues give a new one
         updated_ts_ns=ts_ns,
         **changes,
     )
 
 
-def _learnt(request: OrderRequest, event: events.OrderAmended) -> OrderRequest:
+def _restated(order: Order, event: events.OrderRestated, ts_ns: int) -> Order:
+    changes = _IN_FORCE if event.reopened else {"done_for_day": order.day_is_over}
+    return replace(
+        order,
+        request=_learnt(order.request, event) if order.inferred else order.request,
+        quantity=event.quantity,
+        price=event.price,
+        stop_price=event.stop_price,
+        filled=EXACT.add(order.filled, event.adjusted),
+        adjusted=EXACT.add(order.adjusted, event.adjusted),
+        acknowledged=True,
+        inferred=False,
+        failed=False,
+        denied=False,
+        held=False,
+        suspended=False,
+        amended_by="",
+        reason=event.reason or order.reason,
+        venue_order_id=event.venue_order_id or order.venue_order_id,
+        updated_ts_ns=ts_ns,
+        **changes,
+    )
+
+
+def _learnt(request: OrderRequest, event: events.OrderAmended | events.OrderRestated) -> OrderRequest:
     """What an order known by executions alone turns out to have asked for, once somebody says its terms."""
     order_type = OrderType.MARKET if event.price is None else OrderType.LIMIT
-    return replace(request, quantity=event.quantity, order_type=order_type, price=event.price)
+    quantity = event.quantity or request.quantity  # nothing at all may be left of it
+    return replace(request, quantity=quantity, order_type=order_type, price=event.price)
+
+
+def _cancelled(order: Order, event: events.OrderCancelled, ts_ns: int) -> Order:
+    return replace(
+        order,
+        cancelled=True,
+        held=False,
+        reason=event.reason,
+        venue_order_id=order.venue_order_id or event.venue_order_id,
+        updated_ts_ns=ts_ns,
+        **_without_requests(order, order.pending_cancels),
+    )
 
 
 def _ended(fact: str) -> Callable[[Order, Any, int], Order]:
-    """An end that the venue reports: the fact, and no request can be pending after it."""
+    """An end that the venue reports. Requests still on their way are answered by replies of their own."""
 
-    def evolve_end(
-        order: Order,
-        event: events.OrderCancelled | events.OrderRejected | events.OrderExpired,
-        ts_ns: int,
-    ) -> Order:
+    def evolve_end(order: Order, event: events.OrderRejected | events.OrderExpired, ts_ns: int) -> Order:
         return replace(
             order,
             venue_order_id=order.venue_order_id or event.venue_order_id,
             held=False,
             reason=event.reason,
-            pending_cancels=(),
-            pending_replaces=(),
-            unknown_requests=(),
             updated_ts_ns=ts_ns,
             **{fact: True},
         )
@@ -192,12 +295,56 @@ def _ended(fact: str) -> Callable[[Order, Any, int], Order]:
     return evolve_end
 
 
+def _expired(order: Order, event: events.OrderExpired, ts_ns: int) -> Order:
+    ended = _expire(order, event, ts_ns)
+    if not event.by_our_clock or order.ending is None:
+        return ended
+    return replace(ended, ending=replace(order.ending, by_clock=True))
+
+
+_expire: Final = _ended("expired")
+_VenueWord = events.OrderDoneForDay | events.OrderSuspended | events.OrderStopped | events.OrderTriggered
+
+
+def _said(**facts: bool) -> Callable[[Order, Any, int], Order]:
+    """What a venue says of an order that it has: so it is acknowledged, whatever we thought."""
+
+    def evolve_said(order: Order, event: _VenueWord, ts_ns: int) -> Order:
+        return replace(
+            order,
+            acknowledged=True,
+            failed=False,
+            denied=False,
+            held=False,
+            reason=event.reason or order.reason,
+            venue_order_id=order.venue_order_id or event.venue_order_id,
+            updated_ts_ns=ts_ns,
+            **facts,
+        )
+
+    return evolve_said
+
+
+def _stopped(order: Order, event: events.OrderStopped, ts_ns: int) -> Order:
+    return replace(_said()(order, event, ts_ns), stopped_at=(event.quantity, event.price))
+
+
+def _overdue(order: Order, event: events.ExpiryOverdue, ts_ns: int) -> Order:
+    ending = None if order.ending is None else replace(order.ending, overdue=True)
+    return replace(order, ending=ending, updated_ts_ns=ts_ns)
+
+
+def _resumed(order: Order, event: events.OrderResumed, ts_ns: int) -> Order:
+    return replace(order, done_for_day=False, updated_ts_ns=ts_ns)
+
+
 def _closed(order: Order, event: events.OrderClosed, ts_ns: int) -> Order:
-    return replace(order, closed_from=order.outcome, updated_ts_ns=ts_ns)
+    unanswered = _without_requests(order, order.pending_request_ids)
+    return replace(order, closed_from=order.outcome, updated_ts_ns=ts_ns, **unanswered)
 
 
 def _parked(order: Order, event: events.ReportParked, ts_ns: int) -> Order:
-    return replace(order, conflict=True, updated_ts_ns=ts_ns)
+    return replace(order, conflict=order.conflict or not event.waits_for, updated_ts_ns=ts_ns)
 
 
 _EVOLVERS: Final[dict[type[events.Event], Callable[[Order, Any, int], Order]]] = {
@@ -209,15 +356,25 @@ _EVOLVERS: Final[dict[type[events.Event], Callable[[Order, Any, int], Order]]] =
     events.OrderAcknowledged: _acknowledged,
     events.FillBooked: _filled,
     events.OrderReowned: _reowned,
+    events.TradeCancelled: _trade_changed,
+    events.TradeCorrected: _trade_changed,
     events.CancelRequested: _cancel_requested,
-    events.CancelRejected: _request_rejected,
+    events.CancelRejected: _cancel_rejected,
     events.AmendRequested: _amend_requested,
-    events.AmendRejected: _request_rejected,
+    events.AmendRejected: _amend_rejected,
     events.OrderAmended: _amended,
+    events.OrderRestated: _restated,
     events.RequestUnanswered: _request_unanswered,
-    events.OrderCancelled: _ended("cancelled"),
+    events.RequestPending: _request_pending,
+    events.OrderDoneForDay: _said(done_for_day=True),
+    events.OrderSuspended: _said(suspended=True),
+    events.OrderStopped: _stopped,
+    events.OrderTriggered: _said(triggered=True, suspended=False),
+    events.OrderCancelled: _cancelled,
     events.OrderRejected: _ended("rejected"),
-    events.OrderExpired: _ended("expired"),
+    events.OrderExpired: _expired,
+    events.ExpiryOverdue: _overdue,
+    events.OrderResumed: _resumed,
     events.OrderClosed: _closed,
     events.ReportParked: _parked,
 }

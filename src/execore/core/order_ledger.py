@@ -9,23 +9,33 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from execore.core.decisions import decide, take
+from execore.core.executions import Execution, Executions, execution_key
 from execore.core.order_facts import create, evolve
-from execore.core.transitions import Execution, judge_execution, transition
 from execore.model import events
 from execore.model.answers import Answer
 from execore.model.errors import UnknownOrder
 from execore.model.orders import Order, order_to_dict
-from execore.model.reports import FillReport
-from execore.model.vocabulary import OPEN_STATES, OrderState
+from execore.model.reports import FillReport, Report
+from execore.model.requests import Input
+from execore.model.vocabulary import OPEN_STATES, OrderState, Side
 
 History = Callable[[str], Iterable[events.AnyOrderEvent]]
+_UNDISCLOSED = Side.UNDISCLOSED
 _BIRTHS = frozenset({events.OrderCreated, events.OrderAdopted})
-
-
-def execution_key(execution_scope: str, execution_id: str) -> str:
-    """The identity of an execution in a book: the venue's id within the scope in which it is unique."""
-    # The length in front keeps every pair apart, whatever characters a venue puts into its ids.
-    return f"{len(execution_scope)}:{execution_scope}{execution_id}"
+_INDEXED = frozenset(
+    {
+        events.CancelRequested,
+        events.AmendRequested,
+        events.OrderAmended,
+        events.TradeCancelled,
+        events.TradeCorrected,
+        events.OrderReowned,
+        events.OrderRestated,
+        events.ReportParked,
+    }
+)
+"""Events that say something to be looked up by something else than their order."""
 
 
 class OrderLedger:
@@ -38,7 +48,10 @@ class OrderLedger:
 
     def __init__(self, history: History | None = None) -> None:
         self._orders: dict[str, Order] = {}
-        self._executions: dict[str, Execution] = {}
+        self.executions = Executions()
+        self._requests: dict[str, str] = {}  # request id -> client order id
+        self._accepted: set[str] = set()  # ids of amends that the venue confirmed
+        self._reduced: set[str] = set()  # ids of cancels that took part of an order out
         self._by_venue_id: dict[str, dict[str, str]] = {}  # symbol -> venue order id -> client order id
         # An order keeps its symbol and strategy, so a list will do. Only what is open is indexed by state:
         # it moves often and is asked for often, and history would cost memory and cache for nothing.
@@ -67,15 +80,21 @@ class OrderLedger:
             order = create(event, ts_ns)  # type: ignore[arg-type]  # narrowed by type(), for speed
             self._insert(order)
         elif kind is events.ReportParked and not event.client_order_id:
+            self._index(event)
             return None
         else:
             before = self._orders.get(event.client_order_id) or self.get(event.client_order_id)
             order = evolve(before, event, ts_ns)
             self._replace(before, order)
             if kind is events.FillBooked:
-                self._index_execution(event)  # type: ignore[arg-type]
-            elif kind is events.OrderReowned:
-                self._reown(event)  # type: ignore[arg-type]
+                self.executions.book(event)  # type: ignore[arg-type]
+            elif kind is events.OrderAcknowledged:
+                if event.side is not None:  # type: ignore[union-attr]
+                    self.executions.disclose(order.client_order_id, order.side)
+            elif kind in _INDEXED:
+                self._index(event)
+                if kind is events.OrderReowned and order.side is not _UNDISCLOSED:
+                    self.executions.disclose(order.client_order_id, order.side)
         if self._history is None:
             self._events.setdefault(event.client_order_id, []).append(event)
         return order
@@ -92,9 +111,17 @@ class OrderLedger:
         order = self.find(report.client_order_id, report.symbol, report.venue_order_id)
         if order is None:
             raise UnknownOrder("client_order_id", f"the fill {report.execution_id} names no known order")
-        booked = self.execution(report.execution_id, report.execution_scope)
-        answer = judge_execution(order, report, booked) or transition(order, report)
-        return self.apply_answer(answer, report.ts_ns)
+        return self.take(order, report)
+
+    def take(self, order: Order, cause: Input) -> Answer:
+        """Decide what an input does to an order of this ledger, and apply it.
+
+        Raises:
+            KeyError: ``cause`` is not an input of an existing order.
+        """
+        if isinstance(cause, Report):
+            return take(self, order, cause, self.apply_answer)
+        return self.apply_answer(decide(self, order, cause), cause.ts_ns)
 
     def apply_answer(self, answer: Answer, ts_ns: int) -> Answer:
         """Fold the events of a transition's answer; return it with the order as it is after them."""
@@ -126,16 +153,28 @@ class OrderLedger:
         if after.venue_order_id != before.venue_order_id:
             self._by_venue_id.setdefault(after.symbol, {})[after.venue_order_id] = key
 
-    def _index_execution(self, event: events.FillBooked) -> None:
-        key = execution_key(event.execution_scope, event.execution_id)
-        self._executions[key] = Execution(
-            event.client_order_id, event.symbol, event.side, event.quantity, event.price
-        )
+    def _index(self, event: events.AnyOrderEvent) -> None:
+        """Keep what is looked up by something else than the order."""
+        match event:
+            case events.CancelRequested() | events.AmendRequested():
+                self._requests[event.request_id] = event.client_order_id
+            case events.TradeCancelled() | events.TradeCorrected():
+                self.executions.change(event)
+            case events.OrderAmended() if event.request_id:
+                (self._reduced if event.reduced else self._accepted).add(event.request_id)
+            case events.OrderReowned():
+                self._reown(event)
+            case events.OrderRestated() if event.adjusted:
+                taken_over = {key for key in self._owners if self._owner(key) == event.client_order_id}
+                self.executions.restate(taken_over | {event.client_order_id})
+            case events.ReportParked() if event.waits_for:
+                self.executions.wait(event)
 
     def _reown(self, event: events.OrderReowned) -> None:
         external = self._orders.pop(event.external_order_id)
         key = external.client_order_id
         self._owners[key] = event.client_order_id
+        self.executions.reown(key, event.client_order_id)
         self._by_symbol[external.symbol].remove(key)
         if external.state in self._open:
             del self._open[external.state][key]
@@ -164,10 +203,15 @@ class OrderLedger:
         return order
 
     def find(self, client_order_id: str, symbol: str = "", venue_order_id: str = "") -> Order | None:
-        """The order that a report names by our id, or else by the venue's; None if it is not known."""
+        """The order that a report names: by our id, by that of a request of ours, or else by the venue's.
+
+        None if it is not known.
+        """
         order = self._orders.get(client_order_id)
         if order is None and client_order_id in self._owners:
             order = self._orders[self._owner(client_order_id)]
+        if order is None and client_order_id in self._requests:
+            order = self._orders[self._owner(self._requests[client_order_id])]
         if order is not None or not venue_order_id:
             return order
         return self.by_venue_order_id(venue_order_id, symbol)
@@ -186,16 +230,38 @@ class OrderLedger:
         return None if execution is None else self.get(execution.client_order_id)
 
     def execution(self, execution_id: str, execution_scope: str = "") -> Execution | None:
-        """What is booked under this execution id, or None; its order is the one that owns it now."""
-        execution = self._executions.get(execution_key(execution_scope, execution_id))
+        """What was reported under this execution id, or None; its order is the one that owns it now.
+
+        As it was reported: it may have been corrected or undone since (``executions.standing``).
+        """
+        execution = self.executions.reported(execution_key(execution_scope, execution_id))
         if execution is None or execution.client_order_id not in self._owners:
             return execution
         return replace(execution, client_order_id=self._owner(execution.client_order_id))
 
-    def executions(self) -> Iterator[Execution]:
-        """Every execution booked, each with the order that owns it now."""
-        for execution in self._executions.values():
+    def standing_executions(self) -> Iterator[Execution]:
+        """Every execution as it is now, with the order that owns it now; those undone are not among them."""
+        for execution in self.executions:
             yield replace(execution, client_order_id=self._owner(execution.client_order_id))
+
+    def is_request(self, request_id: str) -> bool:
+        """Whether a cancel or an amend has this id."""
+        return request_id in self._requests
+
+    def was_accepted(self, request_id: str) -> bool:
+        """Whether an amend of this id gave its order terms before."""
+        return request_id in self._accepted
+
+    def was_reduced(self, request_id: str) -> bool:
+        """Whether a cancel of this id took part of its order out before."""
+        return request_id in self._reduced
+
+    def owner_of_id(self, request_id: str) -> str | None:
+        """The order that this id stands for, or for a request of which; None if it is free."""
+        if request_id in self._orders:
+            return request_id
+        owner = self._requests.get(request_id) or self._owners.get(request_id)
+        return None if owner is None else self._owner(owner)
 
     def by_symbol(self, symbol: str) -> list[Order]:
         """Every order in this instrument, oldest first."""

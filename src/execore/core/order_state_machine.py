@@ -9,13 +9,13 @@ from decimal import Decimal
 
 from execore.core.order_ledger import OrderLedger
 from execore.core.risk_hook import RiskContext, RiskHook, evaluate_hooks
-from execore.core.transitions import transition
 from execore.model import events, reports, requests
 from execore.model.answers import Answer, Outcome
 from execore.model.errors import DuplicateClientOrderId
 from execore.model.ids import check_id
-from execore.model.money import Number, to_decimal
+from execore.model.money import Number, text_of, to_decimal
 from execore.model.orders import Order, OrderRequest, disclosed, positive
+from execore.model.vocabulary import RestatementReason, to_word
 
 
 def resubmission(existing: Order, request: OrderRequest) -> Answer:
@@ -29,10 +29,15 @@ def resubmission(existing: Order, request: OrderRequest) -> Answer:
         if ours != theirs:
             raise DuplicateClientOrderId(
                 field,
-                f"client order id {request.client_order_id} is taken: it stands for {ours!r}, not {theirs!r}",
+                f"client order id {request.client_order_id} is taken: it stands for {_shown(ours)}, "
+                f"not {_shown(theirs)}",
                 "Use a new client order id for a new intent",
             )
     return Answer(Outcome.ALREADY_DONE, existing)
+
+
+def _shown(value: object) -> str:
+    return text_of(value) if isinstance(value, Decimal) else repr(value)
 
 
 class OrderStateMachine:
@@ -230,11 +235,112 @@ class OrderStateMachine:
             )
         )
 
+    def confirm_request(self, client_order_id: str, request_id: str, *, ts_ns: int = 0) -> Answer:
+        """The venue has a cancel or amend of ours and has not decided (FIX Pending Cancel or Replace)."""
+        return self._take(
+            reports.PendingReport(ts_ns=ts_ns, client_order_id=client_order_id, request_id=request_id)
+        )
+
+    def end_day(self, client_order_id: str, *, ts_ns: int = 0) -> Answer:
+        """No more executions today: EXPIRED for a day order, flag ``done_for_day`` for the others."""
+        return self._take(reports.DoneForDayReport(ts_ns=ts_ns, client_order_id=client_order_id))
+
+    def suspend_order(self, client_order_id: str, reason: str = "", *, ts_ns: int = 0) -> Answer:
+        """The order does not trade for now: ``suspended``, until it is restated, amended or triggered."""
+        return self._take(reports.SuspendReport(ts_ns=ts_ns, client_order_id=client_order_id, reason=reason))
+
+    def stop_order(
+        self,
+        client_order_id: str,
+        *,
+        quantity: Number | None = None,
+        price: Number | None = None,
+        ts_ns: int = 0,
+    ) -> Answer:
+        """The venue guarantees an execution (FIX Stopped): flag ``stopped``, and nothing is booked."""
+        return self._take(
+            reports.StopReport(
+                ts_ns=ts_ns,
+                client_order_id=client_order_id,
+                quantity=_number(quantity, "quantity"),
+                price=_number(price, "price"),
+            )
+        )
+
+    def trigger_order(self, client_order_id: str, *, ts_ns: int = 0) -> Answer:
+        """A stop order's condition came true, or the venue activated the order: flag ``triggered``."""
+        return self._take(reports.TriggerReport(ts_ns=ts_ns, client_order_id=client_order_id))
+
+    def restate_order(
+        self,
+        client_order_id: str,
+        restatement: RestatementReason | str = RestatementReason.OTHER,
+        *,
+        quantity: Number | None = None,
+        price: Number | None = None,
+        ts_ns: int = 0,
+    ) -> Answer:
+        """The venue changed the order by itself; ``quantity`` is the total. It is in force from then on.
+
+        Raises:
+            UnknownEnumValue: no such reason. InvalidNumber, InvalidQuantity: by field.
+        """
+        return self._take(
+            reports.RestateReport(
+                ts_ns=ts_ns,
+                client_order_id=client_order_id,
+                restatement=to_word(restatement, RestatementReason, "restatement"),
+                quantity=_number(quantity, "quantity"),
+                price=_number(price, "price"),
+            )
+        )
+
+    def cancel_trade(
+        self, client_order_id: str, execution_ref_id: str, execution_id: str = "", *, ts_ns: int = 0
+    ) -> Answer:
+        """An execution is undone (a bust). The order is as if it had never happened.
+
+        One of an execution that was not seen is PARKED, and applied when the execution comes.
+        """
+        return self._take(
+            reports.TradeCancelReport(
+                ts_ns=ts_ns,
+                client_order_id=client_order_id,
+                execution_ref_id=execution_ref_id,
+                execution_id=execution_id,
+            )
+        )
+
+    def correct_trade(
+        self,
+        client_order_id: str,
+        execution_ref_id: str,
+        quantity: Number,
+        price: Number,
+        execution_id: str = "",
+        *,
+        ts_ns: int = 0,
+    ) -> Answer:
+        """An execution was another than reported. The order is as if it had been this from the start.
+
+        Raises:
+            InvalidNumber, InvalidQuantity: by field.
+        """
+        return self._take(
+            reports.TradeCorrectReport(
+                ts_ns=ts_ns,
+                client_order_id=client_order_id,
+                execution_ref_id=execution_ref_id,
+                execution_id=execution_id,
+                quantity=to_decimal(quantity, "quantity"),
+                price=to_decimal(price, "price"),
+            )
+        )
+
     # --- how ------------------------------------------------------------------------------------------
 
     def _take(self, cause: reports.VenueReport | requests.OrderInput) -> Answer:
-        answer = transition(self.orders.get(cause.client_order_id), cause)
-        return self.orders.apply_answer(answer, cause.ts_ns)
+        return self.orders.take(self.orders.get(cause.client_order_id), cause)
 
 
 def _number(value: Number | None, field: str) -> Decimal | None:

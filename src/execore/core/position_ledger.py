@@ -11,7 +11,7 @@ Income is negative in its own account, so the realised gain is minus that accoun
 currency bought is a trade at no notional whose result is a fee.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import reduce
 from typing import Any, Final
@@ -180,7 +180,7 @@ class PositionLedger:
         )
 
     @exactly
-    def plan_fill(self, event: events.FillBooked) -> FillEffect:
+    def plan_fill(self, event: events.FillBooked | events.Trade) -> FillEffect:
         """Work out what a fill does, changing nothing: ``post`` books it.
 
         Raises:
@@ -210,6 +210,58 @@ class PositionLedger:
     def post(self, effect: FillEffect) -> None:
         """Book what ``plan_fill`` worked out; nothing else may have been booked in between."""
         self._accounts.post(effect.movements)
+
+    @exactly
+    def plan_change(self, symbol: str, trades: Iterable[events.Trade]) -> tuple[events.Posting, ...]:
+        """Work out how the balances of an instrument differ if ``trades`` are all that ever traded in it.
+
+        Its whole past is booked again, apart: so nothing of a trade that is left out can stay behind.
+
+        Raises:
+            UnknownInstrument: the symbol was never defined.
+        """
+        holding = self._holding(symbol)
+        afresh = PositionLedger(self.cost_method)
+        afresh.define_instrument(holding.instrument)
+        for trade in trades:
+            afresh.post(afresh.plan_fill(trade))
+        are = {(to.name, to.unit): (source, to.balance) for source, to in _pairs(holding)}
+        postings = []
+        for source, to in _pairs(afresh._holding(symbol)):
+            _, balance = are.pop((to.name, to.unit), (source, ZERO))
+            postings.append(events.Posting(source.name, to.name, to.unit, canonical(to.balance - balance)))
+        for (name, unit), (source, balance) in are.items():  # a fee currency that no trade is left in
+            postings.append(events.Posting(source.name, name, unit, canonical(-balance)))
+        return tuple(posting for posting in postings if posting.amount)
+
+    def change_trade(self, event: events.TradeCancelled | events.TradeCorrected) -> None:
+        """Book what a bust or a correction changes."""
+        holding = self._holding(event.was.symbol)
+        if event.was.side is _UNDISCLOSED:
+            self._change_suspended(event)
+        open_account = self._accounts.open
+        movements = []
+        for posting in event.postings:
+            to = open_account(posting.target, posting.unit)
+            if posting.target == f"fees:{event.was.symbol}" and posting.unit not in holding.fees:
+                self._open_fees(holding, posting.unit)
+            movements.append((open_account(posting.source, posting.unit), to, posting.amount))
+        self._accounts.post(movements)
+
+    def _change_suspended(self, event: events.TradeCancelled | events.TradeCorrected) -> None:
+        """What was kept apart, as nobody knew its side, is undone or changed there."""
+        key = (event.execution_scope, event.execution_ref_id)
+        now = event.now if isinstance(event, events.TradeCorrected) else None
+        kept = []
+        for fill in self._suspense.pop(event.client_order_id, []):
+            if (fill.execution_scope, fill.execution_id) != key:
+                kept.append(fill)
+            elif now is not None and now.side is _UNDISCLOSED:
+                terms = (now.quantity, now.price, now.fee, now.fee_currency)
+                names = ("quantity", "price", "fee", "fee_currency")
+                kept.append(replace(fill, **dict(zip(names, terms, strict=True))))
+        if kept:
+            self._suspense[event.client_order_id] = kept
 
     def suspend(self, event: events.FillBooked) -> None:
         """Keep a fill of undisclosed side apart: it is money, and nobody knows yet which way it went."""
@@ -362,7 +414,7 @@ class PositionLedger:
             holding.units.balance,
             holding.basis.balance,
             EXACT.minus(holding.realised.balance),
-            {currency: fees.balance for currency, (_, fees) in holding.fees.items()},
+            {currency: fees.balance for currency, (_, fees) in holding.fees.items() if fees.balance},
             holding.fees_in_kind.balance,
             self.undisclosed(symbol) if self._suspense else ZERO,
             instrument.multiplier,
@@ -433,6 +485,19 @@ def position_to_dict(position: Position) -> dict[str, Any]:
         "fees_in_kind": text_of(position.fees_in_kind),
         "undisclosed": text_of(position.undisclosed),
     }
+
+
+def _pairs(holding: _Holding) -> list[tuple[Account, Account]]:
+    """The accounts that trades in an instrument move, each with the one that it is moved against."""
+    paid_from = holding.contracts if holding.instrument.kind is _LINEAR else holding.cash
+    return [
+        (holding.market, holding.units),
+        (holding.market, holding.units_as_fees),
+        (paid_from, holding.basis),
+        (holding.cash, holding.realised),
+        (holding.cash, holding.fees_in_kind),
+        *holding.fees.values(),
+    ]
 
 
 def _fee_share(fee: Decimal, currency: str, closed: Decimal, size: Decimal) -> Decimal:

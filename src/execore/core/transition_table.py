@@ -41,6 +41,17 @@ class OrderInput(StrEnum):
     AMENDED = "amended"
     CANCEL_REJECTED = "cancel_rejected"
     AMEND_REJECTED = "amend_rejected"
+    PENDING = "pending"
+    DONE_FOR_DAY = "done_for_day"
+    SUSPENDED = "suspended"
+    STOPPED = "stopped"
+    TRIGGERED = "triggered"
+    RESTATED = "restated"
+    STATUS = "status"
+    TRADE_CANCELLED = "trade_cancelled"
+    TRADE_CORRECTED = "trade_corrected"
+    EXPIRY_DUE = "expiry_due"
+    DAY_STARTED = "day_started"
 
 
 REQUESTS: Final = frozenset(
@@ -92,27 +103,38 @@ submit                +        =        =         =              =            = 
 hold                  +        -        -         -              -            -       -        -       -       -      -      -
 deny                  +        -        -         -              -            -       -        -       -       -      =      -
 cancel_request        +        +        +         +              +            -       =        -       -       -      -      -
-amend_request         -        -        -         +              +            -       -        -       -       -      -      -
+amend_request         -        -        -         +              +            +       -        -       -       -      -      -
 close                 -        -        -         -              -            +       +        +       +       +      +      =
 not_sent              +        +        +         ?              ?            ?       .        .       .       =      .      .
 outcome_unknown       -        +        =         .              .            .       .        .       .       .      .      .
-request_not_sent      .        +        +         +              +            +       .        .       .       +      .      .
-request_unknown       .        +        +         +              +            +       .        .       .       +      .      .
+request_not_sent      .        +        +         +              +            +       +        +       +       +      .      .
+request_unknown       .        +        +         +              +            +       +        +       +       +      .      .
 acknowledge           !        +        +         +              +            +       +        +       ?       !      !      +
 fill                  !        +        +         +              +            !       !        !       !       !      !      !
-cancelled             !        +        +         +              +            +       =        .       .       !      !      .
+cancelled             !        +        +         +              +            +       =        +       !       !      !      !
 rejected              !        +        +         +              ?            ?       .        .       =       .      !      .
 duplicate_rejected    !        +        +         .              .            .       .        .       .       !      !      .
-expired               !        +        +         +              +            .       .        =       ?       !      !      .
+expired               !        +        +         +              +            +       .        =       ?       !      !      !
 amended               !        +        +         +              +            +       !        !       !       !      !      !
-cancel_rejected       .        +        +         +              +            +       .        .       .       +      .      .
-amend_rejected        .        +        +         +              +            +       .        .       .       +      .      .
+cancel_rejected       .        +        +         +              +            +       +        +       +       +      .      .
+amend_rejected        .        +        +         +              +            +       +        +       +       +      .      .
+pending               .        +        +         +              +            +       +        +       +       +      .      .
+done_for_day          !        +        +         +              +            +       .        =       ?       !      !      .
+suspended             !        +        +         +              +            .       .        .       ?       !      !      .
+stopped               !        +        +         +              +            .       ?        ?       ?       !      !      ?
+triggered             !        +        +         +              +            .       .        .       ?       !      !      .
+restated              !        +        +         +              +            +       !        !       !       !      !      !
+status                .        .        .         .              .            .       .        .       .       .      .      .
+trade_cancelled       ?        ?        ?         ?              !            !       !        !       ?       ?      ?      !
+trade_corrected       ?        ?        ?         ?              !            !       !        !       ?       ?      ?      !
+expiry_due            +        +        +         +              +            .       .        =       .       .      .      .
+day_started           .        .        .         +              +            +       .        .       .       .      .      .
 """  # noqa: E501  # a table is read across
 
 _UNSENT = "we have no record of sending it, yet the venue speaks of it"
 _OVER = "the order is over; create a new one"
 _BY_INPUT: Final[dict[OrderInput, str]] = {
-    OrderInput.SUBMIT: "risk allowed it: recorded first, then sent",
+    OrderInput.SUBMIT: "risk allowed it: recorded first, then sent; denied if its time is up",
     OrderInput.HOLD: "risk paused it: it stays unsent until somebody decides",
     OrderInput.DENY: "our own risk refused it",
     OrderInput.CANCEL_REQUEST: "asked for; the order lives on until the venue says otherwise",
@@ -131,6 +153,17 @@ _BY_INPUT: Final[dict[OrderInput, str]] = {
     OrderInput.AMENDED: "these are the terms now, asked for or not",
     OrderInput.CANCEL_REJECTED: "the request is answered; the order is as it was",
     OrderInput.AMEND_REJECTED: "the request is answered; the order is as it was",
+    OrderInput.PENDING: "the venue has the request, and has not decided",
+    OrderInput.DONE_FOR_DAY: "no more executions today: the end of a day order, a rest for the others",
+    OrderInput.SUSPENDED: "it keeps its place and does not trade for now",
+    OrderInput.STOPPED: "a guarantee, and no trade: nothing is booked",
+    OrderInput.TRIGGERED: "its condition came true: it can trade now",
+    OrderInput.RESTATED: "these are the terms now, as the venue restated them; it is in force",
+    OrderInput.STATUS: "an answer to a question is no news, and never an event",
+    OrderInput.TRADE_CANCELLED: "an execution is undone: the books are as if it had never been",
+    OrderInput.TRADE_CORRECTED: "an execution was another: the books are as if it had always been that",
+    OrderInput.EXPIRY_DUE: "its time is up: only a venue that declares its silence is taken at its silence",
+    OrderInput.DAY_STARTED: "a good-till order that was done for the day before rests again",
 }
 _BY_REACTION: Final[dict[Reaction, str]] = {
     Reaction.ALREADY_DONE: "already so; no second event",
@@ -159,7 +192,7 @@ _NOTES: Final[dict[tuple[str, str], str]] = {
     ("amend_request", "CREATED"): "not sent yet: cancel it and create another",
     ("amend_request", "SUBMITTED"): "the venue has not answered yet: wait for it, or cancel",
     ("amend_request", "UNKNOWN"): "nobody knows whether it exists: wait for evidence, or cancel",
-    ("amend_request", "FILLED"): "nothing is left to amend",
+    ("amend_request", "FILLED"): "a higher total would open it again (FIX 4.4 Vol 4, C.1.c)",
     ("close", "CREATED"): "it was not even sent: cancel it first",
     ("close", "SUBMITTED"): "still live: cancel it first",
     ("close", "UNKNOWN"): "it may be live: only evidence or an operator ends it",
@@ -176,27 +209,61 @@ _NOTES: Final[dict[tuple[str, str], str]] = {
     ("fill", "FAILED"): "an absent order does not trade: booked, and the absence is disproved",
     ("fill", "DENIED"): "we never sent it: booked all the same, it is our account's money",
     ("fill", "CLOSED"): "later than the venue's own window: booked, the order comes back",
-    ("cancelled", "FILLED"): "answers a cancel still pending; it stays FILLED, as nothing was left",
+    ("cancelled", "FILLED"): "it stays FILLED, as nothing was left; if a fill is undone, it is cancelled",
+    ("expired", "FILLED"): "it stays FILLED, as nothing was left; if a fill is undone, it is expired",
+    ("cancelled", "EXPIRED"): "answers a cancel still pending; else it is over already",
+    ("cancelled", "REJECTED"): "it existed after all, and is over: a late fill must not open it again",
     ("cancelled", "FAILED"): "it existed after all, and is over",
+    ("cancelled", "DENIED"): "we never sent it, and the venue had it: it is over there",
+    ("cancelled", "CLOSED"): "over already; kept where the venue was thought never to have had it",
     ("rejected", "PARTIALLY_FILLED"): "a rejected order does not trade: the fills stand, a person decides",
     ("rejected", "FILLED"): "a rejected order does not trade: the fills stand, a person decides",
     ("duplicate_rejected", "FAILED"): "thought absent, and the venue has it: exposure is back",
     ("duplicate_rejected", "DENIED"): "we never sent it, and the venue has it: exposure is back",
     ("expired", "REJECTED"): "a rejected order does not expire: a person decides",
+    ("rejected", "DENIED"): "we never sent it, and the venue refused it",
     ("expired", "FAILED"): "it existed after all, and is over",
+    ("expired", "DENIED"): "we never sent it, and the venue had it: it is over there",
+    ("expired", "CLOSED"): "over already; kept where the venue was thought never to have had it",
     ("amended", "FILLED"): "a higher total reopens a filled order (FIX 4.4 Vol 4, C.1.c)",
     ("amended", "CANCELLED"): "if the venue says quantity rests, it rests: exposure is back",
     ("amended", "EXPIRED"): "if the venue says quantity rests, it rests: exposure is back",
+    ("amended", "DENIED"): "we never sent it, and the venue changed it: exposure is back",
+    ("done_for_day", "EXPIRED"): "its day is over already",
+    ("done_for_day", "DENIED"): "we never sent it, and the venue has it: exposure is back",
+    ("suspended", "FILLED"): "nothing is left to suspend",
+    ("suspended", "DENIED"): "we never sent it, and the venue has it: exposure is back",
+    ("stopped", "FILLED"): "all of it traded, so the guarantee is kept",
+    ("stopped", "DENIED"): "we never sent it, and the venue has it: exposure is back",
+    ("triggered", "FILLED"): "it traded, so it was triggered",
+    ("triggered", "DENIED"): "we never sent it, and the venue has it: exposure is back",
+    ("restated", "FILLED"): "a higher total opens it again, a lower one changes nothing",
+    ("restated", "CANCELLED"): "if the venue says it rests, it rests: exposure is back",
+    ("restated", "EXPIRED"): "if the venue says it rests, it rests: exposure is back",
+    ("restated", "DENIED"): "we never sent it, and the venue has it: exposure is back",
+    ("trade_cancelled", "FILLED"): "what is undone is open again (FIX 4.4 Vol 4, J.1.a)",
+    ("trade_cancelled", "CANCELLED"): "undone, and it stays cancelled (FIX 4.4 Vol 4, J.1.b)",
+    ("trade_cancelled", "EXPIRED"): "undone, and its day stays over (FIX 4.4 Vol 4, J.1.d)",
+    ("trade_cancelled", "CLOSED"): "later than the venue's own window: undone, the order comes back",
+    ("trade_corrected", "CLOSED"): "later than the venue's own window: corrected, the order comes back",
+    ("expiry_due", "CREATED"): "its time was up before it was sent: denied",
+    ("expiry_due", "SUBMITTED"): "does the venue have it? Asked after, and never ended by our clock",
+    ("expiry_due", "UNKNOWN"): "does the venue have it? Asked after, and never ended by our clock",
     ("not_sent", "ACKNOWLEDGED"): "the venue acknowledged what is said to be absent: a person decides",
     ("not_sent", "PARTIALLY_FILLED"): "it traded, so it is not absent: a person decides",
     ("not_sent", "FILLED"): "it traded, so it is not absent: a person decides",
 }
 
 
+_NEED_EXECUTIONS: Final = frozenset({OrderInput.TRADE_CANCELLED, OrderInput.TRADE_CORRECTED})
+
+
 def _why(state: OrderState, order_input: OrderInput, reaction: Reaction) -> str:
     note = _NOTES.get((order_input.value, state.value))
     if note is not None:
         return note
+    if reaction is Reaction.PARK and order_input in _NEED_EXECUTIONS:
+        return "it has no executions: a person decides"
     if reaction is Reaction.APPLY_AND_ALERT and state is OrderState.CREATED:
         return _UNSENT
     return _BY_REACTION.get(reaction, _BY_INPUT[order_input])

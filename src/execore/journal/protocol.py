@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from execore.core.position_ledger import Position
-from execore.model.events import FillBooked
+from execore.model.events import FillBooked, OrderReowned, TradeCancelled, TradeCorrected
 from execore.model.orders import Order
 from execore.model.records import Record, StoredRecord
 
@@ -22,24 +22,29 @@ EMPTY_HEAD = Head(0, bytes(32).hex())
 
 
 class FillRow(msgspec.Struct, frozen=True, gc=False):
-    """A booked fill as the projection table shows it."""
+    """A fill as it was booked, and what the projection table shows beside it."""
 
     sequence: int
     ts_event_ns: int
-    execution_key: str
     fill: FillBooked
 
 
-class Changes(msgspec.Struct, frozen=True, gc=False):
-    """What an append changes in the projections: the orders, fills and positions as they are after it.
+FillChange = TradeCancelled | TradeCorrected | OrderReowned
+"""What becomes of fills that were booked before: undone, corrected, or another order's."""
 
-    ``reowned`` pairs an external order that ended with the order that its fills now belong to.
+
+class Changes(msgspec.Struct, frozen=True, gc=False):
+    """What an append changes in the projections: the orders and positions as they are after it.
+
+    Attributes:
+        fill_changes: what became of fills, those of this append and earlier ones, in the order in which it
+            happened: each names the order that had the fills then. To be applied after ``fills``.
     """
 
     orders: Sequence[Order] = ()
     fills: Sequence[FillRow] = ()
     positions: Sequence[Position] = ()
-    reowned: Sequence[tuple[str, str]] = ()
+    fill_changes: Sequence[FillChange] = ()
 
 
 NO_CHANGES = Changes()

@@ -5,17 +5,20 @@ This is the hot path of every append, so rows are plain tuples built in one pass
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, Final, get_args
 
 import msgspec
 
+from execore.core.executions import execution_key
 from execore.core.position_ledger import Position, position_to_dict
 from execore.journal.codec import chained
 from execore.journal.protocol import FillRow, Head
 from execore.model.errors import InvariantViolation, SequenceConflict
-from execore.model.events import AnyEvent
+from execore.model.events import AnyEvent, FillBooked, Trade, TradeCancelled, TradeCorrected
+from execore.model.metadata import NO_METADATA, Metadata
 from execore.model.money import text_of
-from execore.model.orders import NO_METADATA, Metadata, Order
+from execore.model.orders import Order
 from execore.model.records import Record
 from execore.model.vocabulary import Side
 
@@ -76,7 +79,11 @@ FILL_COLUMNS: Final = (
     "fee_currency",
     "ts_event_ns",
     "late",
+    "status",
 )
+TERM_COLUMNS: Final = ("side", "quantity", "price", "fee", "fee_currency")
+"""The columns of a fill that a correction changes."""
+
 POSITION_COLUMNS: Final = (
     "book",
     "symbol",
@@ -92,6 +99,19 @@ POSITION_COLUMNS: Final = (
 )
 
 _UNDISCLOSED: Final = Side.UNDISCLOSED
+
+
+class FillStatus(StrEnum):
+    """What has become of a fill. All but ``CANCELLED`` count."""
+
+    BOOKED = "booked"
+    PROVISIONAL = "provisional"
+    """Known by a total alone: the executions themselves may still come, and take its place."""
+    CORRECTED = "corrected"
+    """It shows its terms as they are now."""
+    CANCELLED = "cancelled"
+    """Undone, or replaced by the executions themselves; it shows its last terms."""
+
 
 Row = tuple[str | int | None, ...]
 
@@ -179,21 +199,45 @@ def fill_rows(book: str, fills: Iterable[FillRow]) -> list[Row]:
 
 def _fill_row(book: str, row: FillRow) -> Row:
     fill = row.fill
+    side, quantity, price, fee, fee_currency = _terms(fill)
     return (
         book,
         row.sequence,
         fill.client_order_id,
         fill.venue_order_id,
         fill.execution_id,
-        row.execution_key,
+        execution_key(fill.execution_scope, fill.execution_id),
         fill.symbol,
-        None if fill.side is _UNDISCLOSED else fill.side,
-        text_of(fill.quantity),
-        text_of(fill.price),
-        text_of(fill.fee),
-        fill.fee_currency,
+        side,
+        quantity,
+        price,
+        fee,
+        fee_currency,
         row.ts_event_ns,
         int(fill.late),
+        FillStatus.PROVISIONAL if fill.cumulative else FillStatus.BOOKED,
+    )
+
+
+def change_row(book: str, change: TradeCancelled | TradeCorrected) -> Row:
+    """A fill's status and ``TERM_COLUMNS`` after ``change``, then what finds its row: book, order, key."""
+    key = execution_key(change.execution_scope, change.execution_ref_id)
+    found_by = (book, change.client_order_id, key)
+    if isinstance(change, TradeCancelled):
+        return (FillStatus.CANCELLED, *_terms(change.was), *found_by)
+    # What is left of a fill that is known by a total alone is still known by that alone.
+    status = FillStatus.PROVISIONAL if change.replaced else FillStatus.CORRECTED
+    return (status, *_terms(change.now), *found_by)
+
+
+def _terms(trade: FillBooked | Trade) -> Row:
+    """The texts of the ``TERM_COLUMNS``."""
+    return (
+        None if trade.side is _UNDISCLOSED else trade.side,
+        text_of(trade.quantity),
+        text_of(trade.price),
+        text_of(trade.fee),
+        trade.fee_currency,
     )
 
 

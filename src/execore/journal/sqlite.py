@@ -13,6 +13,7 @@ from execore.journal.protocol import EMPTY_HEAD, NO_CHANGES, Changes, Head
 from execore.journal.rows import (
     HASH_COLUMN,
     INDEXED_COLUMNS,
+    change_row,
     check_append,
     event_rows,
     fill_rows,
@@ -29,6 +30,7 @@ from execore.model.errors import (
     NotRecorded,
     OutcomeUnknown,
 )
+from execore.model.events import OrderReowned
 from execore.model.records import Record, StoredRecord
 
 CHECKPOINT_PAGES: Final = 4_000
@@ -66,6 +68,7 @@ class SqliteJournal:
 
     One object owns the file and writes it; any number may read it meanwhile, here or in other processes.
     Use an object from one thread. An append is one transaction and one sync, whatever its size.
+    A file of an older version can be read as it is; opened for writing it gets the tables of this version.
 
     Args:
         path: the database file; a new journal is made there, with its parent directories.
@@ -77,7 +80,7 @@ class SqliteJournal:
         JournalOwned: somebody else has it open for writing.
         JournalNotFound: ``read_only``, and there is none.
         JournalReadOnly: the file or its directory cannot be written.
-        JournalFull: there is no space for a new one.
+        JournalFull: there is no space for a new one, or for new tables.
         NotAJournal: the file is foreign, truncated or damaged, or gone from beside its WAL or anchor.
         NewerSchema: a newer execore made it.
         ChainBroken: it lacks a record that its anchor names.
@@ -134,6 +137,7 @@ class SqliteJournal:
             self._anchor = AnchorFile(anchor_path(self.path))
             self._check_anchor(self._anchor)
             self._resources.callback(self._anchor.write)
+        schema.bring_up(self._connection, self.path)
 
     def _check_anchor(self, anchor: AnchorFile) -> None:
         for book, head in anchor.heads.items():
@@ -179,9 +183,13 @@ class SqliteJournal:
         connection.executemany(schema.UPSERT_ORDER, order_rows(book, changes.orders))
         connection.executemany(schema.UPSERT_FILL, fill_rows(book, changes.fills))
         connection.executemany(schema.UPSERT_POSITION, position_rows(book, changes.positions))
-        for external, owner in changes.reowned:
-            connection.execute(schema.MOVE_FILLS, (owner, book, external))
-            connection.execute(schema.END_ORDER, (book, external))
+        for change in changes.fill_changes:
+            if isinstance(change, OrderReowned):
+                external = change.external_order_id
+                connection.execute(schema.MOVE_FILLS, (change.client_order_id, book, external))
+                connection.execute(schema.END_ORDER, (book, external))
+            else:
+                connection.execute(schema.CHANGE_FILL, change_row(book, change))
 
     @contextmanager
     def _transaction(self) -> Iterator[apsw.Connection]:

@@ -14,7 +14,13 @@ from typing import Final
 
 import apsw
 
-from execore.journal.rows import EVENT_COLUMNS, FILL_COLUMNS, ORDER_COLUMNS, POSITION_COLUMNS
+from execore.journal.rows import (
+    EVENT_COLUMNS,
+    FILL_COLUMNS,
+    ORDER_COLUMNS,
+    POSITION_COLUMNS,
+    TERM_COLUMNS,
+)
 from execore.model.errors import (
     JournalError,
     JournalFull,
@@ -27,8 +33,11 @@ from execore.model.errors import (
 )
 
 APPLICATION_ID: Final = int.from_bytes(b"exec", "big")
-FILE_VERSION: Final = 1
-"""The version of the tables (``PRAGMA user_version``); that of the records is in each record."""
+FILE_VERSION: Final = 2
+"""The version of the tables (``PRAGMA user_version``); that of the records is in each record.
+
+Version 1 had no ``fills.status``.
+"""
 
 MINIMUM_SQLITE: Final = (3, 51, 3)
 """Earlier versions can corrupt a WAL that two connections use."""
@@ -36,7 +45,7 @@ MINIMUM_SQLITE: Final = (3, 51, 3)
 BUSY_TIMEOUT_MS: Final = 2_000
 CACHE_KIB: Final = 32_768
 
-SCHEMA: Final = """
+_EVENTS: Final = """
 CREATE TABLE events(
   book TEXT NOT NULL, sequence INTEGER NOT NULL, type TEXT NOT NULL, client_order_id TEXT NOT NULL,
   execution_id TEXT NOT NULL, actor TEXT NOT NULL, ts_event_ns INTEGER NOT NULL,
@@ -47,7 +56,8 @@ CREATE TRIGGER events_no_update BEFORE UPDATE ON events
   BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
 CREATE TRIGGER events_no_delete BEFORE DELETE ON events
   BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
-
+"""
+_PROJECTIONS: Final = """
 CREATE TABLE orders(
   book TEXT NOT NULL, client_order_id TEXT NOT NULL, venue_order_id TEXT NOT NULL, symbol TEXT NOT NULL,
   side TEXT, quantity TEXT NOT NULL, filled TEXT NOT NULL, leaves TEXT NOT NULL, average_price TEXT,
@@ -60,15 +70,19 @@ CREATE TABLE fills(
   book TEXT NOT NULL, sequence INTEGER NOT NULL, client_order_id TEXT NOT NULL, venue_order_id TEXT NOT NULL,
   execution_id TEXT NOT NULL, execution_key TEXT NOT NULL, symbol TEXT NOT NULL, side TEXT,
   quantity TEXT NOT NULL, price TEXT NOT NULL, fee TEXT NOT NULL, fee_currency TEXT NOT NULL,
-  ts_event_ns INTEGER NOT NULL, late INTEGER NOT NULL, PRIMARY KEY(book, sequence)) STRICT, WITHOUT ROWID;
-CREATE INDEX fills_by_order ON fills(book, client_order_id);
+  ts_event_ns INTEGER NOT NULL, late INTEGER NOT NULL, status TEXT NOT NULL,
+  PRIMARY KEY(book, sequence)) STRICT, WITHOUT ROWID;
+CREATE INDEX fills_by_order ON fills(book, client_order_id, execution_key);
 CREATE TABLE positions(
   book TEXT NOT NULL, symbol TEXT NOT NULL, quantity TEXT NOT NULL, unit TEXT NOT NULL, average_cost TEXT,
   cost_basis TEXT NOT NULL, realised_pnl TEXT NOT NULL, currency TEXT NOT NULL, fees TEXT NOT NULL,
   fees_in_kind TEXT NOT NULL, undisclosed TEXT NOT NULL, PRIMARY KEY(book, symbol)) STRICT, WITHOUT ROWID;
+"""
+_HEADS: Final = """
 CREATE TABLE projection_heads(
   book TEXT NOT NULL PRIMARY KEY, sequence INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """
+SCHEMA: Final = _EVENTS + _PROJECTIONS + _HEADS
 
 
 def _insert(table: str, columns: tuple[str, ...]) -> str:
@@ -84,8 +98,13 @@ INSERT_EVENT: Final = _insert("events", EVENT_COLUMNS)
 UPSERT_ORDER: Final = _upsert("orders", ORDER_COLUMNS, keys=2)
 UPSERT_FILL: Final = _upsert("fills", FILL_COLUMNS, keys=2)
 UPSERT_POSITION: Final = _upsert("positions", POSITION_COLUMNS, keys=2)
-MOVE_FILLS: Final = "UPDATE fills SET client_order_id=? WHERE book=? AND client_order_id=?"
-END_ORDER: Final = "DELETE FROM orders WHERE book=? AND client_order_id=?"
+# Named, because the planner would rather walk all fills of the book.
+_FILLS_OF_ORDER: Final = "fills INDEXED BY fills_by_order"
+_OF_ORDER: Final = "WHERE book=? AND client_order_id=?"
+_TERMS: Final = ", ".join(f"{column}=?" for column in ("status", *TERM_COLUMNS))
+CHANGE_FILL: Final = f"UPDATE {_FILLS_OF_ORDER} SET {_TERMS} {_OF_ORDER} AND execution_key=?"
+MOVE_FILLS: Final = f"UPDATE {_FILLS_OF_ORDER} SET client_order_id=? {_OF_ORDER}"
+END_ORDER: Final = f"DELETE FROM orders {_OF_ORDER}"
 PROJECTION_TABLES: Final = ("orders", "fills", "positions")
 
 # What SQLite says, what that means here, and what to do. Anything else is not known to be harmless.
@@ -197,6 +216,24 @@ def _make_durable(connection: apsw.Connection, path: str) -> None:
                 "Keep the journal on a local file system that supports WAL",
             )
     connection.pragma("cache_size", -CACHE_KIB)
+
+
+def bring_up(connection: apsw.Connection, path: str) -> None:
+    """Give a journal of an older version the tables of this one, empty: opening a book fills them.
+
+    The records and their chain are as they were.
+
+    Raises:
+        JournalFull, JournalReadOnly, NotRecorded, JournalError: it cannot be done; nothing was changed.
+    """
+    with translated_errors(path), connection:
+        if connection.pragma("user_version") < FILE_VERSION:
+            for table in PROJECTION_TABLES:
+                connection.execute(f"DROP TABLE {table}")
+            connection.execute(_PROJECTIONS)
+            # Not emptied: an append to a book without a head here takes the tables for complete.
+            connection.execute("UPDATE projection_heads SET sequence=0")
+            connection.pragma("user_version", FILE_VERSION)
 
 
 def check_sqlite_version() -> None:

@@ -6,6 +6,7 @@ import msgspec
 
 from execore.model.effects import Effect
 from execore.model.events import AnyEvent
+from execore.model.groups import Group, GroupState
 from execore.model.orders import Order
 from execore.model.vocabulary import OrderState
 
@@ -27,15 +28,15 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
         code: a stable word.
         message: the sentence for a person.
         input: what was asked.
-        state: the order's state, which is unchanged.
-        client_order_id: the order.
+        state: the order's or the group's, which is unchanged.
+        client_order_id: the order, or the group's id.
         allowed: the requests that would be accepted in this state.
     """
 
     code: str
     message: str
     input: str
-    state: OrderState
+    state: OrderState | GroupState
     client_order_id: str
     allowed: tuple[str, ...] = ()
 
@@ -49,6 +50,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
         events: the facts, in order; empty unless something changed.
         effects: what the shell must do once the events are durable.
         refusal: why not, when ``outcome`` is REFUSED, IGNORED or PARKED.
+        group: the group afterwards, where the input was about one.
     """
 
     outcome: Outcome
@@ -56,6 +58,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     events: tuple[AnyEvent, ...] = ()
     effects: tuple[Effect, ...] = ()
     refusal: Refusal | None = None
+    group: Group | None = None
 
     @property
     def ok(self) -> bool:

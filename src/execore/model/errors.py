@@ -82,6 +82,12 @@ class UnknownOrder(InvalidInput):
     code = "unknown_order"
 
 
+class UnknownGroup(InvalidInput):
+    """No order group of this id is known."""
+
+    code = "unknown_group"
+
+
 class DuplicateClientOrderId(InvalidInput):
     """The client order id is taken by an order with other content; ``field`` names the difference."""
 

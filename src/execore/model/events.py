@@ -9,11 +9,12 @@ from typing import Final
 
 import msgspec
 
+from execore.model.group_events import AnyGroupEvent
 from execore.model.instruments import Instrument
 from execore.model.money import ZERO
 from execore.model.orders import OrderRequest
 from execore.model.reports import VenueReport
-from execore.model.vocabulary import CostMethod, Side
+from execore.model.vocabulary import CostMethod, RestatementReason, Side
 
 SCHEMA_VERSION: Final = 1
 
@@ -49,10 +50,18 @@ class CashTransferred(Event, frozen=True, gc=False, omit_defaults=True, tag="cas
     amount: Decimal
 
 
+class DayStarted(Event, frozen=True, gc=False, omit_defaults=True, tag="day_started"):
+    """The trading day ``trade_date`` (``YYYY-MM-DD``) began; it ends at ``ends_ts_ns``."""
+
+    trade_date: str
+    ends_ts_ns: int
+
+
 class OrderCreated(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_created"):
-    """We decided to trade: the order exists here, unsent."""
+    """We decided to trade: the order exists here, unsent. ``ends_ts_ns``: a day order's end, if known."""
 
     order: OrderRequest
+    ends_ts_ns: int | None = None
 
 
 class OrderAdopted(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_adopted"):
@@ -117,7 +126,7 @@ class FillBooked(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="fil
         fee: in ``fee_currency``; positive was paid, negative received.
         late: it came after the order was over, which was said and alerted.
         disputed: its side or symbol is not the order's; booked as the venue said, and alerted.
-        cumulative: the venue gave no id; the order's cumulative quantity decided what is new.
+        cumulative: provisional: the venue counts it and gave no id. Executions that come replace it.
     """
 
     symbol: str
@@ -140,6 +149,7 @@ class OrderReowned(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="o
     Attributes:
         external_order_id: the external order, which ends here; its executions are this order's from now on.
         filled, notional: what it had executed.
+        provisional: how much of that is known by totals alone.
         late: the order was over when it took these executions over.
         disputed: the external order was of the other side, or disputed already.
     """
@@ -150,23 +160,84 @@ class OrderReowned(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="o
     notional: Decimal
     late: bool = False
     disputed: bool = False
+    provisional: Decimal = ZERO
+
+
+class Trade(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The terms of an execution, ``fee`` in ``fee_currency``."""
+
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal = ZERO
+    fee_currency: str = ""
+
+
+class Posting(msgspec.Struct, frozen=True, gc=False):
+    """What moved from one account of the books to another, both kept in ``unit``."""
+
+    source: str
+    target: str
+    unit: str
+    amount: Decimal
+
+
+class TradeCancelled(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="trade_cancelled"):
+    """An execution was undone: orders and books are as if it had never happened.
+
+    Attributes:
+        execution_id: of the report that undid it; it may be empty.
+        execution_ref_id: the execution, by the id it was booked under, in ``execution_scope``.
+        was: what it was until now, and what is taken out of the order.
+        postings: how the balances of its instrument differ from what they were.
+        replaced: it was known by a total alone, and the executions themselves have come.
+    """
+
+    execution_id: str
+    execution_scope: str
+    execution_ref_id: str
+    was: Trade
+    postings: tuple[Posting, ...] = ()
+    replaced: bool = False
+
+
+class TradeCorrected(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="trade_corrected"):
+    """An execution was another than booked: orders and books are as if it had been ``now`` from the start.
+
+    Attributes:
+        execution_id: of the report that corrected it; it may be empty.
+        execution_ref_id: the execution, by the id it was first booked under, in ``execution_scope``.
+        postings: how the balances of its instrument differ from what they were.
+        replaced: it was known by a total alone, and part of the executions themselves has come.
+    """
+
+    execution_id: str
+    execution_scope: str
+    execution_ref_id: str
+    was: Trade
+    now: Trade
+    postings: tuple[Posting, ...] = ()
+    replaced: bool = False
 
 
 class CancelRequested(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="cancel_requested"):
-    """We asked for a cancel and are about to send it."""
+    """We asked for a cancel and are about to send it; ``for_expiry`` as the venue does not end the order."""
 
     request_id: str
+    for_expiry: bool = False
 
 
 class CancelRejected(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="cancel_rejected"):
-    """The cancel request came to nothing; the order is as it was."""
+    """The cancel request came to nothing; the order is as it was. ``not_sent``: it never went out."""
 
     request_id: str
     reason: str = ""
+    not_sent: bool = False
 
 
 class OrderCancelled(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_cancelled"):
-    """Nothing of the order rests any more; what was filled stays filled."""
+    """Nothing of the order rests any more; what was filled stays. It answers every cancel asked for."""
 
     reason: str = ""
     venue_order_id: str = ""
@@ -189,7 +260,13 @@ class AmendRejected(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="
 
 
 class OrderAmended(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_amended"):
-    """The terms now in force. ``reopened`` when the venue says that a finished order rests after all."""
+    """The terms now in force.
+
+    Attributes:
+        request_id: the amend that it answers; empty when nobody asked.
+        reopened: the venue says that a finished order rests after all.
+        reduced: part of the quantity left the book, and nothing else was said of the order.
+    """
 
     quantity: Decimal
     price: Decimal | None = None
@@ -198,6 +275,7 @@ class OrderAmended(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="o
     venue_order_id: str = ""
     reason: str = ""
     reopened: bool = False
+    reduced: bool = False
 
 
 class RequestUnanswered(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="request_unanswered"):
@@ -205,6 +283,60 @@ class RequestUnanswered(OrderEvent, frozen=True, gc=False, omit_defaults=True, t
 
     request_id: str
     reason: str = ""
+
+
+class RequestPending(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="request_pending"):
+    """The venue has this cancel or amend, and has not decided."""
+
+    request_id: str
+
+
+class OrderDoneForDay(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_done_for_day"):
+    """No more executions today."""
+
+    reason: str = ""
+    venue_order_id: str = ""
+
+
+class OrderSuspended(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_suspended"):
+    """The order does not trade until it is put in force again."""
+
+    reason: str = ""
+    venue_order_id: str = ""
+
+
+class OrderStopped(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_stopped"):
+    """The venue guarantees ``quantity`` at ``price`` or better. Nothing traded."""
+
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+    reason: str = ""
+    venue_order_id: str = ""
+
+
+class OrderTriggered(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_triggered"):
+    """The condition of a stop order came true, or the venue activated the order."""
+
+    reason: str = ""
+    venue_order_id: str = ""
+
+
+class OrderRestated(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_restated"):
+    """The terms now in force, as the venue restated them by itself; it is in force again, if it was not.
+
+    Attributes:
+        adjusted: how much the cumulative quantity grew without a trade: a corporate action.
+        reopened: the order was over, and rests after all.
+    """
+
+    quantity: Decimal
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    restatement: RestatementReason = RestatementReason.OTHER
+    venue_order_id: str = ""
+    reason: str = ""
+    adjusted: Decimal = ZERO
+    reopened: bool = False
 
 
 class OrderRejected(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_rejected"):
@@ -215,10 +347,19 @@ class OrderRejected(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="
 
 
 class OrderExpired(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_expired"):
-    """The order ended by its time in force."""
+    """The order ended by its time in force; ``by_our_clock`` where the venue says nothing of that."""
 
     reason: str = ""
     venue_order_id: str = ""
+    by_our_clock: bool = False
+
+
+class ExpiryOverdue(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="expiry_overdue"):
+    """The order's time is up by our clock, and the venue has not said that it ended. It was alerted."""
+
+
+class OrderResumed(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_resumed"):
+    """A new day began: an order that was done for the day before rests again."""
 
 
 class OrderClosed(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_closed"):
@@ -231,11 +372,13 @@ class ReportParked(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="r
     Attributes:
         code: why, as a stable word.
         client_order_id: the order it contradicts; empty if it names none we know.
+        waits_for: it is not contradicted but early: the execution it speaks of has not been reported.
     """
 
     code: str
     reason: str
     report: VenueReport
+    waits_for: str = ""
 
 
 AnyOrderEvent = (
@@ -256,10 +399,20 @@ AnyOrderEvent = (
     | AmendRejected
     | OrderAmended
     | RequestUnanswered
+    | RequestPending
+    | OrderDoneForDay
+    | OrderSuspended
+    | OrderStopped
+    | OrderTriggered
+    | OrderRestated
+    | TradeCancelled
+    | TradeCorrected
     | OrderRejected
     | OrderExpired
+    | ExpiryOverdue
+    | OrderResumed
     | OrderClosed
     | ReportParked
 )
 
-AnyEvent = BookOpened | InstrumentDefined | CashTransferred | AnyOrderEvent
+AnyEvent = BookOpened | InstrumentDefined | CashTransferred | DayStarted | AnyOrderEvent | AnyGroupEvent

@@ -50,5 +50,9 @@ def time_ordered_id(ts_ns: int, random_bits: int) -> str:
 
 def external_order_id(book: str, symbol: str, venue_order_id: str) -> str:
     """The client order id of an order we did not create: the same on every replay and every machine."""
-    scope = "\x1f".join((book, symbol, venue_order_id))
-    return hashlib.sha256(scope.encode()).hexdigest()[:32]
+    return derived_id(book, symbol, venue_order_id)
+
+
+def derived_id(*parts: str) -> str:
+    """An id that follows from what it is for: the same on every replay and every machine."""
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]

@@ -6,16 +6,14 @@ from typing import Any, Final
 
 import msgspec
 
+from execore.model.ending import Ending
 from execore.model.errors import InvalidInput, InvalidPrice, InvalidQuantity
 from execore.model.ids import check_id
+from execore.model.metadata import NO_METADATA, Metadata, to_metadata
 from execore.model.money import BASIS_QUANTUM, EXACT, ZERO, canonical, divide, text_of, to_decimal
 from execore.model.text import check_text, check_time
 from execore.model.vocabulary import OPEN_STATES, OrderState, OrderType, OrdStatus, Side, TimeInForce, to_word
 
-Metadata = tuple[tuple[str, str], ...]
-"""A string map as sorted pairs: hashable, shareable between orders, and always written the same way."""
-
-NO_METADATA: Final[Metadata] = ()
 # Reading a member off its enum class costs 0.1 µs; the state is derived many times for every event.
 (
     _CREATED,
@@ -31,27 +29,10 @@ NO_METADATA: Final[Metadata] = ()
     _UNKNOWN,
     _CLOSED,
 ) = OrderState
+_DAY: Final = TimeInForce.DAY
 _GTD: Final = TimeInForce.GTD
 _NEEDS_PRICE = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
 _NEEDS_STOP_PRICE = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
-
-
-def to_metadata(value: object) -> Metadata:
-    """Return a mapping of strings, or its sorted pairs, as ``Metadata``.
-
-    Raises:
-        InvalidInput: a key or a value is not a string.
-    """
-    pairs = value.items() if isinstance(value, dict) else value
-    try:
-        result = tuple(sorted((key, text) for key, text in pairs))  # type: ignore[attr-defined]
-    except (TypeError, ValueError):
-        raise InvalidInput("metadata", f"{value!r:.60} is not a map of strings") from None
-    for part in (part for pair in result for part in pair):
-        check_text(part, "metadata")
-    if len({key for key, _ in result}) < len(result):
-        raise InvalidInput("metadata", "has a key twice", "A key stands for one value")
-    return result
 
 
 class OrderRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -181,10 +162,19 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
         acknowledged: the venue knows it (said so, or implied by a fill).
         external: nobody told us of this order before its executions.
         inferred: its terms are inferred from executions alone, so its quantity is what was filled.
-        by_cumulative: some of its fills had no execution id and are known by the cumulative quantity alone.
+        provisional: how much of ``filled`` the venue counts and has not reported as executions with ids.
+        adjusted: how much ``filled`` changed without a trade, by corporate actions; signed.
+        done_for_day: no more executions today. It ends a day order, and a good-till order rests tomorrow.
+        suspended: it does not trade until it is put in force again.
+        stopped_at: quantity and price of an execution that the venue guarantees, and that has not happened.
+        triggered: the condition of a stop order came true.
+        ending: when its time in force is over, and what was done about that; None if it has no known end.
+        amended_by: the request that gave the order its terms, if one did.
         closed_from: the state in which the order was settled and closed, or None.
         pending_cancels, pending_replaces: requests not answered yet, by their own ids.
         unknown_requests: those of them whose sending had no known outcome.
+        confirmed_requests: those of them that the venue says it has.
+        refused_cancel: a cancel refused before the venue knew the order: asked for again when it does.
         reason: the last refusal or cancellation text, as the venue or our risk gate worded it.
         created_ts_ns, updated_ts_ns: event times, integer nanoseconds UTC.
     """
@@ -213,11 +203,20 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     inferred: bool = False
     fill_after_terminal: bool = False
     conflict: bool = False
-    by_cumulative: bool = False
+    done_for_day: bool = False
+    suspended: bool = False
+    stopped_at: tuple[Decimal | None, Decimal | None] | None = None
+    triggered: bool = False
+    provisional: Decimal = ZERO
+    adjusted: Decimal = ZERO
+    ending: Ending | None = None
+    amended_by: str = ""
     closed_from: OrderState | None = None
     pending_cancels: tuple[str, ...] = ()
     pending_replaces: tuple[PendingReplace, ...] = ()
     unknown_requests: tuple[str, ...] = ()
+    confirmed_requests: tuple[str, ...] = ()
+    refused_cancel: str = ""
 
     @property
     def client_order_id(self) -> str:
@@ -248,10 +247,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     def outcome(self) -> OrderState:
         """The state were the order not closed. The order of these lines is the precedence."""
         if self.filled >= self.quantity:
-            return _FILLED
+            return _FILLED if self.filled else _CANCELLED  # amended to nothing, and nothing traded
         if self.cancelled:
             return _CANCELLED
-        if self.expired:
+        if self.expired or self.day_is_over:
             return _EXPIRED
         if self.filled:
             return _PARTIALLY_FILLED
@@ -266,6 +265,16 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
         if self.outcome_unknown:
             return _UNKNOWN
         return _SUBMITTED if self.submitted else _CREATED
+
+    @property
+    def day_is_over(self) -> bool:
+        """Whether it is a day order, and done for day."""
+        return self.done_for_day and self.request.time_in_force is _DAY
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the venue guarantees an execution: FIX Stopped."""
+        return self.stopped_at is not None
 
     @property
     def is_open(self) -> bool:
@@ -293,18 +302,34 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
             or self.pending_cancels
             or self.pending_replaces
             or self.filled > self.quantity
+            or self.done_for_day
+            or self.suspended
+            or self.stopped_at
+            or self.triggered
+            or self.ending is not None
         ):
             return ()
         return tuple(flag for flag, is_set in _FLAGS if is_set(self))
 
     @property
     def ord_status(self) -> OrdStatus:
-        """FIX OrdStatus(39) by full precedence: a pending request outranks what it may change."""
-        if self.pending_cancels:
-            return OrdStatus.PENDING_CANCEL
-        if self.pending_replaces:
-            return OrdStatus.PENDING_REPLACE
-        return _ORD_STATUSES[self.outcome]
+        """FIX OrdStatus(39) by full precedence (FIX 4.4 Vol 4, "Order State Changes").
+
+        It is the venue's view: a request counts as pending once the venue says that it has it. What we sent
+        and is not answered shows in ``flags``.
+        """
+        if self.confirmed_requests:
+            cancels = any(key in self.pending_cancels for key in self.confirmed_requests)
+            return OrdStatus.PENDING_CANCEL if cancels else OrdStatus.PENDING_REPLACE
+        if self.done_for_day:
+            return OrdStatus.DONE_FOR_DAY
+        outcome = self.outcome
+        if outcome is not _FILLED:
+            if self.stopped_at is not None:
+                return OrdStatus.STOPPED
+            if self.suspended:
+                return OrdStatus.SUSPENDED
+        return _ORD_STATUSES[outcome]
 
     @property
     def pending_request_ids(self) -> tuple[str, ...]:
@@ -323,6 +348,11 @@ _FLAGS: Final[tuple[tuple[str, Callable[[Order], bool]], ...]] = (
         "amend_unknown",
         lambda order: any(pending.request_id in order.unknown_requests for pending in order.pending_replaces),
     ),
+    ("suspended", lambda order: order.suspended),
+    ("stopped", lambda order: order.stopped),
+    ("done_for_day", lambda order: order.done_for_day),
+    ("triggered", lambda order: order.triggered),
+    ("expiry_overdue", lambda order: order.ending is not None and order.ending.overdue and order.is_open),
     ("fill_after_terminal", lambda order: order.fill_after_terminal),
     ("conflict", lambda order: order.conflict),
 )

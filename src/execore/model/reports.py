@@ -7,10 +7,19 @@ from decimal import Decimal
 
 import msgspec
 
+from execore.model.errors import InvalidQuantity
 from execore.model.money import ZERO, to_decimal
 from execore.model.orders import positive
 from execore.model.requests import Input
-from execore.model.vocabulary import OrderType, Side, TimeInForce, to_word
+from execore.model.text import check_time, clean_texts
+from execore.model.vocabulary import (
+    OrderType,
+    OrdStatus,
+    RestatementReason,
+    Side,
+    TimeInForce,
+    to_word,
+)
 
 
 class Report(Input, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="type"):
@@ -22,6 +31,9 @@ class Report(Input, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag
         symbol: the instrument, in the book's own naming.
         venue_status: the venue's own word for the status, kept beside ours.
         reason: the venue's text, for rejects and cancels.
+        cumulative_quantity: the order's total filled when the venue wrote this, if it says. What it counts
+            and we have not is booked once, until the executions themselves come (not from an order status).
+        average_price: the average price of that total, if it says.
     """
 
     actor: str = "venue"
@@ -30,13 +42,23 @@ class Report(Input, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag
     symbol: str = ""
     venue_status: str = ""
     reason: str = ""
+    cumulative_quantity: Decimal | None = None
+    average_price: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        check_time(self.ts_ns, "ts_ns")  # as every input does, without the call in between
+        clean_texts(self)
+        if self.cumulative_quantity is not None or self.average_price is not None:
+            _fix_numbers(self, quantities=("cumulative_quantity",), prices=("average_price",))
 
 
 class AcknowledgeReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="acknowledge"):
     """The venue accepted an order. In a drop copy it carries the terms, as nobody else told us.
 
     Attributes:
-        leaves: quantity resting now, on top of whatever was filled before.
+        leaves: quantity resting now, on top of whatever was filled before. Zero says nothing: some venues
+            print it on orders that rest (FIX 4.4 Vol 4, E.1.a).
+        quantity: the order's total, where it is not known yet: an order given by telephone.
         owned: the order is this account's own although it was not sent by us: set in a drop copy.
     """
 
@@ -46,11 +68,15 @@ class AcknowledgeReport(Report, frozen=True, kw_only=True, gc=False, omit_defaul
     price: Decimal | None = None
     order_type: OrderType = OrderType.LIMIT
     time_in_force: TimeInForce = TimeInForce.GTC
+    quantity: Decimal | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _fix_side(self, self.side)
-        _fix_numbers(self, quantities=("leaves",), prices=("price",))
+        _fix_numbers(self, quantities=("leaves", "quantity"), prices=("price",))
+        for field in ("leaves", "quantity"):
+            if getattr(self, field) == ZERO:
+                msgspec.structs.force_setattr(self, field, None)
 
 
 class FillReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="fill"):
@@ -61,7 +87,8 @@ class FillReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True
         execution_scope: what ``execution_id`` is unique within, as the venue declares: empty for the whole
             book, else the symbol, the trade date or the order it belongs to.
         fee: what the execution cost, positive; negative is a rebate. In ``fee_currency``.
-        cumulative_quantity: the order's total filled after this execution, if the venue says.
+        remainder_cancelled: the same message says that the rest was cancelled (exchanges bundle the two for
+            immediate-or-cancel orders: FIX Latest, I.1.b).
     """
 
     execution_id: str = ""
@@ -71,7 +98,7 @@ class FillReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True
     side: Side | None = None
     fee: Decimal = ZERO
     fee_currency: str = ""
-    cumulative_quantity: Decimal | None = None
+    remainder_cancelled: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -81,14 +108,13 @@ class FillReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True
         fix(self, "price", to_decimal(self.price, "price"))
         if self.fee is not ZERO:
             fix(self, "fee", to_decimal(self.fee, "fee"))
-        if self.cumulative_quantity is not None:
-            fix(self, "cumulative_quantity", positive(self.cumulative_quantity, "cumulative_quantity"))
 
 
 class CancelReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="cancel"):
     """Quantity left the venue's book: all that was left, or only ``cancelled_quantity`` of it.
 
-    ``request_id`` is that of the cancel it answers; empty when nobody asked.
+    ``request_id`` is that of the cancel it answers; empty when nobody asked. A ``cancelled_quantity`` of
+    zero is what is left of an order that was filled meanwhile: nothing rests, as when it is not given.
     """
 
     request_id: str = ""
@@ -97,6 +123,8 @@ class CancelReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     def __post_init__(self) -> None:
         super().__post_init__()
         _fix_numbers(self, quantities=("cancelled_quantity",))
+        if self.cancelled_quantity == ZERO:
+            msgspec.structs.force_setattr(self, "cancelled_quantity", None)
 
 
 class RejectReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="reject"):
@@ -139,15 +167,146 @@ class AmendReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
 class CancelRejectReport(
     Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="cancel_reject"
 ):
-    """The venue refused a cancel request. It says nothing about the order itself."""
+    """The venue refused a cancel request. It says nothing about the order itself.
+
+    Attributes:
+        order_not_open: because it has no such open order: too late, or unknown (FIX CxlRejReason 0 and 1).
+            That is no evidence about a live order, and a reason to ask.
+    """
 
     request_id: str
+    order_not_open: bool = False
 
 
 class AmendRejectReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="amend_reject"):
-    """The venue refused an amend request. It says nothing about the order itself."""
+    """The venue refused an amend request. It says nothing about the order itself.
+
+    Attributes:
+        order_not_open: as in a ``CancelRejectReport``.
+    """
 
     request_id: str
+    order_not_open: bool = False
+
+
+class PendingReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="pending"):
+    """The venue has a request of ours and has not decided: FIX Pending Cancel and Pending Replace."""
+
+    request_id: str
+
+
+class DoneForDayReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="done_for_day"):
+    """No more executions today. It ends a day order; a good-till order rests again on the next day."""
+
+
+class SuspendReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="suspend"):
+    """The order keeps its place in our books and does not trade for now, by a halt or as somebody asked.
+
+    A restatement, an amend or a trigger puts it in force again; a halt with reinstatement says nothing at
+    all (FIX 4.4 Vol 4, K.1.a), and the order simply was never suspended.
+    """
+
+
+class StopReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="stop"):
+    """A guarantee to trade ``quantity`` at ``price`` or better. It is no trade (FIX 4.4 Vol 4, L.1.a)."""
+
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _fix_numbers(self, quantities=("quantity",), prices=("price",))
+
+
+class TriggerReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="trigger"):
+    """The condition of a stop order came true, or the venue activated the order: it can trade now."""
+
+
+class RestateReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="restate"):
+    """The venue changed the order by itself, or says on a new day what still holds (FIX Restated).
+
+    Attributes:
+        quantity: the total now, what is filled included.
+        leaves: the quantity resting now; give the one the venue sends.
+        price, stop_price: None leaves them as they are.
+        restatement: why. A ``corporate_action`` restates what is filled by ``cumulative_quantity``.
+    """
+
+    quantity: Decimal | None = None
+    leaves: Decimal | None = None
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    restatement: RestatementReason = RestatementReason.OTHER
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if type(self.restatement) is not RestatementReason:
+            word = to_word(self.restatement, RestatementReason, "restatement")
+            msgspec.structs.force_setattr(self, "restatement", word)
+        _fix_numbers(self, quantities=("quantity", "leaves"), prices=("price", "stop_price"))
+
+
+class StatusReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="status"):
+    """The answer to "how is this order?": no news, and never an event (FIX ExecType Order Status).
+
+    Attributes:
+        ord_status: the venue's FIX OrdStatus, if it says.
+        quantity, leaves: as the venue counts them.
+    """
+
+    ord_status: OrdStatus | None = None
+    quantity: Decimal | None = None
+    leaves: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.ord_status is not None and type(self.ord_status) is not OrdStatus:
+            word = to_word(self.ord_status, OrdStatus, "ord_status")
+            msgspec.structs.force_setattr(self, "ord_status", word)
+        _fix_numbers(self, quantities=("quantity", "leaves"))
+
+
+class TradeCancelReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="trade_cancel"):
+    """An execution is undone (a bust): FIX Trade Cancel. What it was is taken from our own ledger.
+
+    Attributes:
+        execution_id: this report's own id, within ``execution_scope``; empty where the venue gives none.
+        execution_ref_id: FIX ExecRefID(19): the execution undone, or the last correction of it.
+    """
+
+    execution_ref_id: str
+    execution_id: str = ""
+    execution_scope: str = ""
+
+
+class TradeCorrectReport(
+    Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="trade_correct"
+):
+    """An execution was another than reported: FIX Trade Correct, with the complete right terms.
+
+    Attributes:
+        execution_id: this report's own id, which the next correction refers to; may be empty.
+        execution_ref_id: FIX ExecRefID(19): the execution corrected, or the last correction of it.
+        quantity, price: what the execution really was.
+        side: None leaves it as it was.
+        fee: None leaves fee and currency as they were.
+    """
+
+    execution_ref_id: str
+    quantity: Decimal
+    price: Decimal
+    execution_id: str = ""
+    execution_scope: str = ""
+    side: Side | None = None
+    fee: Decimal | None = None
+    fee_currency: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _fix_side(self, self.side)
+        fix = msgspec.structs.force_setattr
+        fix(self, "quantity", positive(self.quantity, "quantity"))
+        _fix_numbers(self, quantities=(), prices=("price", "fee"))
 
 
 class UnreadableReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="unreadable"):
@@ -165,6 +324,15 @@ VenueReport = (
     | AmendReport
     | CancelRejectReport
     | AmendRejectReport
+    | PendingReport
+    | DoneForDayReport
+    | SuspendReport
+    | StopReport
+    | TriggerReport
+    | RestateReport
+    | StatusReport
+    | TradeCancelReport
+    | TradeCorrectReport
     | UnreadableReport
 )
 
@@ -176,11 +344,19 @@ def _fix_side(report: Report, side: Side | None) -> None:
         msgspec.structs.force_setattr(report, "side", None if word is Side.UNDISCLOSED else word)
 
 
+def _not_negative(value: Decimal, field: str) -> Decimal:
+    """A quantity in a report: venues send zero where nothing rests, or nothing is filled yet."""
+    number = to_decimal(value, field)
+    if number < ZERO:
+        raise InvalidQuantity(field, f"{number} is negative", "The side says which way; give the size")
+    return number
+
+
 def _fix_numbers(report: Report, quantities: tuple[str, ...], prices: tuple[str, ...] = ()) -> None:
     for field in quantities:
         value = getattr(report, field)
         if value is not None:
-            msgspec.structs.force_setattr(report, field, positive(value, field))
+            msgspec.structs.force_setattr(report, field, _not_negative(value, field))
     for field in prices:
         value = getattr(report, field)
         if value is not None:

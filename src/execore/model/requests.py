@@ -10,8 +10,8 @@ import msgspec
 from execore.model.instruments import Instrument
 from execore.model.money import to_decimal
 from execore.model.orders import OrderRequest, positive
-from execore.model.text import check_time, clean_texts
-from execore.model.vocabulary import RiskDecision
+from execore.model.text import check_iso_date, check_time, clean_texts
+from execore.model.vocabulary import Expiry, RiskDecision
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -57,10 +57,15 @@ class RiskResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class SubmitOrder(Input, frozen=True, kw_only=True, gc=False):
-    """Create an order and, if risk allows, send it. The verdict is the shell's risk hooks'."""
+    """Create an order and, if risk allows, send it. The verdict is the shell's risk hooks'.
+
+    Attributes:
+        ends_ts_ns: for a day order, when its day ends, integer nanoseconds UTC; None where nobody knows.
+    """
 
     order: OrderRequest
     verdict: RiskResult
+    ends_ts_ns: int | None = None
 
 
 class ReleaseOrder(Input, frozen=True, kw_only=True, gc=False):
@@ -139,6 +144,39 @@ class RequestOutcomeUnknown(Input, frozen=True, kw_only=True, gc=False):
     reason: str
 
 
+class ExpiryDue(Input, frozen=True, kw_only=True, gc=False):
+    """Our clock says that something is to be done about an order's end: ``core.expiry`` says what.
+
+    Attributes:
+        expiry: who ends orders of its time in force, as the venue declares.
+        lateness_ns: how long after the end the venue's word of it may take.
+    """
+
+    client_order_id: str
+    expiry: Expiry
+    lateness_ns: int
+
+
+class StartDay(Input, frozen=True, kw_only=True, gc=False):
+    """A trading day began. Orders that were done for the day before rest again, if their time is not up.
+
+    Attributes:
+        trade_date: its date, ``YYYY-MM-DD``; a day starts once, and no earlier one after it.
+        ends_ts_ns: when it ends, integer nanoseconds UTC.
+
+    Raises:
+        InvalidInput: ``trade_date`` is no such date.
+    """
+
+    trade_date: str
+    ends_ts_ns: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_iso_date(self.trade_date, "trade_date")
+        check_time(self.ends_ts_ns, "ends_ts_ns")
+
+
 class DefineInstrument(Input, frozen=True, kw_only=True, gc=False):
     """Make an instrument known to the book, or change its definition from now on."""
 
@@ -166,7 +204,8 @@ OrderInput = (
     | SubmitOutcomeUnknown
     | RequestNotSent
     | RequestOutcomeUnknown
+    | ExpiryDue
 )
 """Inputs that concern an order which exists."""
 
-Request = SubmitOrder | OrderInput | DefineInstrument | TransferCash
+Request = SubmitOrder | OrderInput | StartDay | DefineInstrument | TransferCash

@@ -40,6 +40,18 @@ def check_time(value: int, field: str) -> int:
     return value
 
 
+def check_iso_date(value: str, field: str) -> str:
+    """Return ``value``, which must have the form of a date, ``YYYY-MM-DD``: such texts sort as their days do.
+
+    Raises:
+        InvalidInput: it has not.
+    """
+    parts = value.split("-") if value.isascii() else []
+    if [len(part) for part in parts] != [4, 2, 2] or not "".join(parts).isdigit():
+        raise InvalidInput(field, f"{value!r:.60} is no date", "Give it as YYYY-MM-DD")
+    return value
+
+
 def clean_texts(struct: msgspec.Struct) -> None:
     """Check that every text field of ``struct`` is a string, and escape in place what cannot be written.
 

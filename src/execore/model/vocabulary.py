@@ -92,6 +92,36 @@ class OrdStatus(StrEnum):
 _ORD_STATUS_CODES = dict(zip(OrdStatus, "012346789ABCE", strict=True))
 
 
+class RestatementReason(StrEnum):
+    """Why a venue changed an order by itself: FIX ExecRestatementReason(378), and self-trade prevention."""
+
+    CORPORATE_ACTION = "corporate_action"
+    """A split or the like: quantities and what is filled are restated together, and no trade happened."""
+    RENEWAL = "renewal"
+    """A good-till order is in force again on a new day."""
+    VERBAL_CHANGE = "verbal_change"
+    REPRICING = "repricing"
+    BROKER_OPTION = "broker_option"
+    PARTIAL_DECLINE = "partial_decline"
+    TRADING_HALT = "trading_halt"
+    SYSTEM_FAILURE = "system_failure"
+    MARKET_OPTION = "market_option"
+    NOT_BEST = "not_best"
+    SELF_TRADE_PREVENTION = "self_trade_prevention"
+    OTHER = "other"
+
+
+class Expiry(StrEnum):
+    """Who ends an order when its time in force is over, and who says so. A venue declares it."""
+
+    REPORTED = "reported"
+    """The venue ends it, and says so."""
+    SILENT = "silent"
+    """The venue ends it, and may say nothing: FIX leaves the report to it (4.4 Vol 4)."""
+    OURS = "ours"
+    """The venue does not know the time in force: we ask for a cancel when the time is up."""
+
+
 class RiskDecision(StrEnum):
     """A risk gate's answer: send, refuse for good, or hold until somebody decides."""
 

@@ -29,9 +29,12 @@ from execore.model.reports import VenueReport
 from execore.model.vocabulary import CostMethod, OrderState, to_word
 from execore.runtime.addresses import open_journal
 from execore.runtime.clock import Clock, RandomBits, system_clock, system_random_bits
+from execore.runtime.grouping import Grouping
 from execore.runtime.recovery import catch_up_projections, history_of, rebuild
 from execore.runtime.sender import Sender
+from execore.runtime.trading_time import TradingTime
 from execore.runtime.writer import Writer
+from execore.venues.calendars import TradingCalendar
 from execore.venues.protocol import Venue
 
 OnAlert = Callable[[effects.Alert], None]
@@ -56,6 +59,7 @@ class Book:
         validators: Sequence[ValidationHook],
         clock: Clock,
         random_bits: RandomBits,
+        calendar: TradingCalendar | None,
         on_alert: OnAlert | None,
     ) -> None:
         self._writer = writer
@@ -66,7 +70,16 @@ class Book:
         self._validators = tuple(validators)
         self._clock = clock
         self._random_bits = random_bits
+        self._time = TradingTime(calendar, venue)
         self._on_alert = on_alert
+        self._grouping = Grouping(
+            state=lambda: self._writer.state,
+            take=self._take,
+            context=self._context,
+            risk_hooks=self._risk_hooks,
+            clock=clock,
+            new_id=self.new_id,
+        )
 
     # --- requests -----------------------------------------------------------------------------------
 
@@ -219,6 +232,29 @@ class Book:
             self._process(reports)
         return taken
 
+    # --- time ---------------------------------------------------------------------------------------
+
+    def pass_time(self) -> list[Answer]:
+        """Do what is due by the clock: orders whose time is up, and a day that began. Reports come first.
+
+        Call it when ``next_due_ns`` says, or as often as you like: what is due is done once.
+
+        Raises:
+            VenueError: the venue cannot say what it has to report, so its silence means nothing.
+            InvalidConfiguration: the calendar does not reach that far.
+            NotRecorded, OutcomeUnknown: as ``submit``.
+        """
+        self.pump()
+        return self._request(self._time.inputs(self._writer.state, self._clock()))
+
+    def next_due_ns(self) -> int | None:
+        """When ``pass_time`` will have something to do, integer nanoseconds UTC; None as far as is known.
+
+        Raises:
+            InvalidConfiguration: the calendar does not reach that far.
+        """
+        return self._time.next_due_ns(self._writer.state, self._clock())
+
     # --- looking ------------------------------------------------------------------------------------
 
     @property
@@ -235,6 +271,11 @@ class Book:
     def positions(self) -> PositionLedger:
         """The position ledger: for looking. It changes through this book only."""
         return self._writer.state.positions
+
+    @property
+    def groups(self) -> Grouping:
+        """Orders that depend on each other: one cancels other, one triggers other, brackets."""
+        return self._grouping
 
     @property
     def head(self) -> Head:
@@ -292,6 +333,7 @@ class Book:
         self._process(causes)
         self._perform(to_ask)
         self.pump()
+        self._process(self._grouping.reviews())
 
     def _submissions(self, orders: Iterable[OrderRequest], actor: str) -> list[requests.SubmitOrder]:
         """The orders as inputs, once all of them are known to be acceptable."""
@@ -309,14 +351,17 @@ class Book:
         ts_ns = self._clock()
         if not order.client_order_id:
             order = replace(order, client_order_id=self.new_id())
-        known = self.orders.find(order.client_order_id)
+        known, ends_ts_ns = self.orders.find(order.client_order_id), None
         if known is None:
+            ends_ts_ns = self._time.end_of(order, ts_ns)
             verdict = evaluate_hooks(self._risk_hooks, order, self._context(order, ts_ns))
         else:
             resubmission(known, order)  # raises if it is another order
             verdict = ALLOWED  # nothing will be sent, so there is nothing to judge
         actor = actor or f"strategy:{order.strategy}"
-        return requests.SubmitOrder(ts_ns=ts_ns, actor=actor, order=order, verdict=verdict)
+        return requests.SubmitOrder(
+            ts_ns=ts_ns, actor=actor, order=order, verdict=verdict, ends_ts_ns=ends_ts_ns
+        )
 
     def _take(self, cause: requests.Input) -> Answer:
         return self._request([cause])[0]
@@ -402,6 +447,7 @@ def open_book(
     validators: Sequence[ValidationHook] = (),
     clock: Clock = system_clock,
     random_bits: RandomBits = system_random_bits,
+    calendar: TradingCalendar | None = None,
     on_alert: OnAlert | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Book:
@@ -417,6 +463,7 @@ def open_book(
         risk_hooks: asked in order before every submission; the first that does not allow decides.
         validators: run before an order is created; each raises ``InvalidInput`` to refuse.
         clock, random_bits: time and chance, to make a run repeatable.
+        calendar: when the venue trades: day orders end with its sessions, and days begin with them.
         on_alert: called with every alert, after it is durable.
         progress: called with every sequence replayed.
 
@@ -436,6 +483,7 @@ def open_book(
             validators=validators,
             clock=clock,
             random_bits=random_bits,
+            calendar=calendar,
             on_alert=on_alert,
         )
         for instrument in instruments:

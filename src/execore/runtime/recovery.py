@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator
 from typing import Protocol, runtime_checkable
 
-from execore.core.engine import BookState
-from execore.core.order_ledger import History, execution_key
+from execore.core.book_state import BookState
+from execore.core.order_ledger import History
 from execore.journal.codec import GENESIS, decode_record, next_hash
-from execore.journal.protocol import Changes, FillRow, Head, Journal
+from execore.journal.protocol import Changes, FillChange, FillRow, Head, Journal
 from execore.model.errors import ChainBroken, InvalidInput
-from execore.model.events import AnyOrderEvent, FillBooked, OrderEvent, OrderReowned
+from execore.model.events import AnyOrderEvent, FillBooked, OrderEvent
 from execore.model.money import exactly
 from execore.model.records import Record
 
@@ -72,12 +72,6 @@ def history_of(journal: Journal, book: str) -> History:
     return history
 
 
-def fill_row(record: Record, fill: FillBooked) -> FillRow:
-    """A booked fill as its projection shows it."""
-    key = execution_key(fill.execution_scope, fill.execution_id)
-    return FillRow(record.sequence, record.ts_event_ns, key, fill)
-
-
 @runtime_checkable
 class ProjectedJournal(Protocol):
     """A journal with tables for orders, fills and positions beside its records."""
@@ -109,12 +103,13 @@ def catch_up_projections(journal: Journal, book: str, state: BookState, head: He
 @exactly
 def whole_projection(journal: Journal, book: str, state: BookState) -> Changes:
     """Everything the projection tables must hold for a book, made from its records and their state."""
-    fills, moved = [], []
+    fills: list[FillRow] = []
+    changes: list[FillChange] = []
     for record in replayed(journal, book):
         event = record.event
         if isinstance(event, FillBooked):
-            fills.append(fill_row(record, event))
-        elif isinstance(event, OrderReowned):
-            moved.append((event.external_order_id, event.client_order_id))
+            fills.append(FillRow(record.sequence, record.ts_event_ns, event))
+        elif isinstance(event, FillChange):
+            changes.append(event)
     traded = dict.fromkeys(row.fill.symbol for row in fills)
-    return Changes(list(state.orders), fills, list(map(state.positions.position, traded)), moved)
+    return Changes(list(state.orders), fills, list(map(state.positions.position, traded)), changes)

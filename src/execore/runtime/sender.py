@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from execore.core.retry_policy import classify
 from execore.model import effects, reports, requests
-from execore.model.failures import WriteOutcome
+from execore.model.failures import OrderNotFoundAtVenue, WriteOutcome
 from execore.runtime.clock import Clock
 from execore.venues.protocol import QueryAnswer, Venue
 
@@ -65,6 +65,8 @@ class Sender:
             named["client_order_id"] = effect.order.client_order_id
         else:
             named |= {"client_order_id": effect.client_order_id, "request_id": effect.request_id}
+            if isinstance(error, OrderNotFoundAtVenue) and issubclass(kind, reports.Report):
+                named["order_not_open"] = True
         found_out: requests.Input = kind(
             ts_ns=self._clock(), reason=f"{type(error).__name__}: {error}", **named
         )

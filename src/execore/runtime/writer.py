@@ -7,8 +7,9 @@ book again replays it.
 
 from collections.abc import Iterable
 
-from execore.core.engine import BookState, step
-from execore.journal.protocol import Changes, Head, Journal
+from execore.core.book_state import BookState
+from execore.core.engine import step
+from execore.journal.protocol import Changes, FillChange, FillRow, Head, Journal
 from execore.model.answers import Answer
 from execore.model.errors import BookClosed, InvalidInput
 from execore.model.events import AnyEvent, FillBooked, OrderAcknowledged, OrderEvent, OrderReowned
@@ -17,7 +18,6 @@ from execore.model.orders import Order
 from execore.model.records import Record
 from execore.model.requests import Input
 from execore.runtime.clock import Clock
-from execore.runtime.recovery import fill_row
 
 
 class Writer:
@@ -121,23 +121,25 @@ class Writer:
         state = self.state
         orders: dict[str, Order] = {}
         symbols: dict[str, None] = {}
-        fills, moved = [], []
+        fills: list[FillRow] = []
+        changes: list[FillChange] = []
         for record in records:
             event = record.event
             if isinstance(event, OrderEvent) and event.client_order_id:
                 order = state.orders.get(event.client_order_id)
                 orders[order.client_order_id] = order
             if type(event) is FillBooked:
-                fills.append(fill_row(record, event))
+                fills.append(FillRow(record.sequence, record.ts_event_ns, event))
                 symbols[event.symbol] = None
-            elif type(event) is OrderReowned:
-                moved.append((event.external_order_id, event.client_order_id))
-                symbols |= dict.fromkeys(execution.symbol for execution in state.orders.executions())
-            elif type(event) is OrderAcknowledged and event.side is not None:
-                # Its fills, kept apart so far, are in the positions now, whatever symbol each of them named.
-                symbols |= dict.fromkeys(execution.symbol for execution in state.orders.executions())
+            elif isinstance(event, FillChange):
+                changes.append(event)
+                if not isinstance(event, OrderReowned):
+                    symbols[event.was.symbol] = None
+            if type(event) is OrderReowned or (type(event) is OrderAcknowledged and event.side is not None):
+                # Fills, kept apart so far, are in the positions now, whatever symbol each of them named.
+                symbols |= dict.fromkeys(execution.symbol for execution in state.orders.executions)
         positions = [state.positions.position(symbol) for symbol in symbols]
-        return Changes(list(orders.values()), fills, positions, moved)
+        return Changes(list(orders.values()), fills, positions, changes)
 
 
 def cause_of(cause: Input) -> str:

@@ -26,6 +26,8 @@ from execore.runtime.book import Book, open_book
 BATCH: Final = 1_000
 SMALL_BOOK: Final = 10_000
 SMALL_EVERY: Final = 50_000
+FEW_FILLS: Final = 10
+MANY_FILLS: Final = 10_000
 _SYMBOLS: Final = 20
 _PRICES: Final = [Decimal(10_000 + tick) / 100 for tick in range(500)]
 _FEE: Final = Decimal("0.01")
@@ -79,6 +81,9 @@ class CoreBenchmark(msgspec.Struct, frozen=True):
         time_against_small_book: microseconds in this book over those in books of ``SMALL_BOOK`` orders, run
             in turn with it so that a noisy machine slows both; None if this book is no larger.
         memory_against_small_book: the same for bytes.
+        microseconds_per_fill: of orders that are filled in ``FEW_FILLS`` parts.
+        fill_time_against_few_fills: microseconds of a fill of an order that is filled in ``MANY_FILLS`` parts
+            over that, run in turn.
     """
 
     orders: int
@@ -87,6 +92,8 @@ class CoreBenchmark(msgspec.Struct, frozen=True):
     bytes_per_open_order: float
     time_against_small_book: float | None
     memory_against_small_book: float | None
+    microseconds_per_fill: float
+    fill_time_against_few_fills: float
 
 
 def measure(orders: int, progress: Callable[[int], None] | None = None) -> CoreBenchmark:
@@ -94,6 +101,7 @@ def measure(orders: int, progress: Callable[[int], None] | None = None) -> CoreB
     lifecycle, small_lifecycle = _lifecycle_seconds(orders, progress)
     weight = _bytes_per_open_order(orders)
     is_larger = orders > SMALL_BOOK
+    few, many = _fill_seconds()
     return CoreBenchmark(
         orders=orders,
         lifecycles_per_cpu_second=1 / lifecycle,
@@ -101,6 +109,8 @@ def measure(orders: int, progress: Callable[[int], None] | None = None) -> CoreB
         bytes_per_open_order=weight,
         time_against_small_book=lifecycle / small_lifecycle if is_larger else None,
         memory_against_small_book=weight / _bytes_per_open_order(SMALL_BOOK) if is_larger else None,
+        microseconds_per_fill=few * 1e6,
+        fill_time_against_few_fills=many / few,
     )
 
 
@@ -146,6 +156,30 @@ def run_lifecycles(book: Book, numbers: range) -> None:
     book.apply([_acknowledged(number) for number in numbers])
     book.apply([_fill(number, 1, 40) for number in numbers])
     book.apply([_fill(number, 2, 60) for number in numbers])
+
+
+def _fill_seconds() -> tuple[float, float]:
+    """CPU seconds of a fill of an order that has few, and of one that has many; the median of turns."""
+    few, many = [], []
+    for _ in range(5):
+        few.append(_seconds_of_fills(MANY_FILLS // FEW_FILLS, FEW_FILLS))
+        many.append(_seconds_of_fills(1, MANY_FILLS))
+    return sorted(few)[2], sorted(many)[2]
+
+
+def _seconds_of_fills(orders: int, fills: int) -> float:
+    """CPU seconds of each of ``fills`` fills of one lot, of each of so many orders."""
+    book = new_book()
+    requests = [
+        msgspec.structs.replace(_request(number), quantity=Decimal(fills)) for number in range(orders)
+    ]
+    book.submit_all(requests)
+    book.apply([_acknowledged(number) for number in range(orders)])
+    reports = [_fill(number, part, 1) for number in range(orders) for part in range(fills)]
+    started = time.process_time()
+    for first in range(0, len(reports), BATCH):
+        book.apply(reports[first : first + BATCH])
+    return (time.process_time() - started) / len(reports)
 
 
 def _bytes_per_open_order(orders: int) -> float:

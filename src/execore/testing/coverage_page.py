@@ -16,13 +16,13 @@ from typing import Final
 
 import msgspec
 
+from execore.core.decisions import decide
 from execore.core.order_ledger import OrderLedger
 from execore.core.transition_table import RULES, OrderInput, Reaction, Rule
-from execore.core.transitions import transition
 from execore.model import effects, events, reports, requests
 from execore.model.answers import Answer, Outcome
 from execore.model.orders import Order, OrderRequest
-from execore.model.vocabulary import OrderState, RiskDecision, Side
+from execore.model.vocabulary import Expiry, OrderState, RestatementReason, RiskDecision, Side
 
 COMMAND: Final = "uv run python -m execore.testing.coverage_page"
 DIAGRAM_PAGE: Final = "state_machine.md"
@@ -47,39 +47,67 @@ _OTHER_HALF: Final = events.FillBooked(KEY, "S", Side.BUY, _HALF, _PRICE, "E2")
 _LATE_FILL: Final = events.FillBooked(KEY, "S", Side.BUY, _ONE, _PRICE, "E3", late=True)
 _UNKNOWN: Final = events.OrderOutcomeUnknown(KEY)
 _CANCELLED: Final = events.OrderCancelled(KEY)
+_EXPIRED: Final = events.OrderExpired(KEY)
 _FAILED: Final = events.OrderFailed(KEY)
 _CLOSED: Final = events.OrderClosed(KEY)
 _CANCEL_ASKED: Final = events.CancelRequested(KEY, CANCEL_ID)
 _AMEND_ASKED: Final = events.AmendRequested(KEY, AMEND_ID, _TWO, _PRICE)
 
+_DATED: Final = events.OrderCreated(KEY, _CREATED.order, ends_ts_ns=0)
+_DONE_FOR_DAY: Final = events.OrderDoneForDay(KEY)
+
 _SENT: Final = (_CREATED, _SUBMITTED)
 _LIVE: Final = (*_SENT, _ACKNOWLEDGED)
+_DATED_LIVE: Final = (_DATED, _SUBMITTED, _ACKNOWLEDGED)
 
 Life = tuple[events.AnyOrderEvent, ...]
 LIVES: Final[dict[OrderState, tuple[Life, ...]]] = {
-    OrderState.CREATED: ((_CREATED,), (_CREATED, events.OrderHeld(KEY))),
-    OrderState.SUBMITTED: (_SENT, (*_SENT, _CANCEL_ASKED)),
-    OrderState.UNKNOWN: ((*_SENT, _UNKNOWN), (*_SENT, _UNKNOWN, _CANCEL_ASKED)),
+    OrderState.CREATED: ((_CREATED,), (_CREATED, events.OrderHeld(KEY)), (_DATED,)),
+    OrderState.SUBMITTED: (_SENT, (*_SENT, _CANCEL_ASKED), (_DATED, _SUBMITTED)),
+    OrderState.UNKNOWN: (
+        (*_SENT, _UNKNOWN),
+        (*_SENT, _UNKNOWN, _CANCEL_ASKED),
+        (_DATED, _SUBMITTED, _UNKNOWN),
+    ),
     OrderState.ACKNOWLEDGED: (
         _LIVE,
         (*_SENT, events.OrderAcknowledged(KEY)),
         (*_LIVE, _CANCEL_ASKED),
         (*_LIVE, _AMEND_ASKED),
+        (*_LIVE, _DONE_FOR_DAY),
+        _DATED_LIVE,
+        (*_DATED_LIVE, events.ExpiryOverdue(KEY)),
     ),
     OrderState.PARTIALLY_FILLED: (
         (*_LIVE, _HALF_FILL),
         (*_LIVE, _CANCEL_ASKED, _HALF_FILL),
         (*_LIVE, _AMEND_ASKED, _HALF_FILL),
+        (*_LIVE, _HALF_FILL, _DONE_FOR_DAY),
+        (*_DATED_LIVE, _HALF_FILL),
     ),
     OrderState.FILLED: (
         (*_LIVE, _HALF_FILL, _OTHER_HALF),
         (*_LIVE, _CANCEL_ASKED, _HALF_FILL, _OTHER_HALF),
         (*_LIVE, _AMEND_ASKED, _HALF_FILL, _OTHER_HALF),
         (*_LIVE, _CANCELLED, _LATE_FILL),
+        (*_LIVE, _DONE_FOR_DAY, _HALF_FILL, _OTHER_HALF),
     ),
-    OrderState.CANCELLED: ((*_LIVE, _CANCELLED), (_CREATED, _CANCELLED), (*_LIVE, _HALF_FILL, _CANCELLED)),
-    OrderState.EXPIRED: ((*_LIVE, events.OrderExpired(KEY)), (*_SENT, events.OrderExpired(KEY))),
-    OrderState.REJECTED: ((*_SENT, events.OrderRejected(KEY)),),
+    OrderState.CANCELLED: (
+        (*_LIVE, _CANCELLED),
+        (_CREATED, _CANCELLED),
+        (*_LIVE, _HALF_FILL, _CANCELLED),
+        (*_LIVE, _AMEND_ASKED, _CANCELLED),
+    ),
+    OrderState.EXPIRED: (
+        (*_LIVE, _EXPIRED),
+        (*_SENT, _EXPIRED),
+        (*_LIVE, _HALF_FILL, _EXPIRED),
+        (*_LIVE, _CANCEL_ASKED, _AMEND_ASKED, _EXPIRED),
+    ),
+    OrderState.REJECTED: (
+        (*_SENT, events.OrderRejected(KEY)),
+        (*_LIVE, _CANCEL_ASKED, _AMEND_ASKED, events.OrderRejected(KEY)),
+    ),
     OrderState.FAILED: ((*_SENT, _FAILED), (*_SENT, _CANCEL_ASKED, _FAILED)),
     OrderState.DENIED: ((_CREATED, events.OrderDenied(KEY)),),
     OrderState.CLOSED: (
@@ -153,13 +181,39 @@ SAMPLES: Final[dict[OrderInput, tuple[requests.Input, ...]]] = {
         reports.AmendReport(ts_ns=0, client_order_id=KEY, quantity=_HALF),
         reports.AmendReport(ts_ns=0, client_order_id=KEY, leaves=_ONE),
     ),
-    OrderInput.CANCEL_REJECTED: (
-        reports.CancelRejectReport(ts_ns=0, client_order_id=KEY, request_id=CANCEL_ID),
+    OrderInput.CANCEL_REJECTED: tuple(
+        reports.CancelRejectReport(ts_ns=0, client_order_id=KEY, request_id=key)
+        for key in (CANCEL_ID, AMEND_ID)
     ),
     OrderInput.AMEND_REJECTED: tuple(
         reports.AmendRejectReport(ts_ns=0, client_order_id=KEY, request_id=key)
         for key in (AMEND_ID, CANCEL_ID)
     ),
+    OrderInput.PENDING: tuple(
+        reports.PendingReport(ts_ns=0, client_order_id=KEY, request_id=key) for key in (CANCEL_ID, AMEND_ID)
+    ),
+    OrderInput.DONE_FOR_DAY: (reports.DoneForDayReport(ts_ns=0, client_order_id=KEY),),
+    OrderInput.SUSPENDED: (reports.SuspendReport(ts_ns=0, client_order_id=KEY),),
+    OrderInput.STOPPED: (reports.StopReport(ts_ns=0, client_order_id=KEY, quantity=_HALF, price=_PRICE),),
+    OrderInput.TRIGGERED: (reports.TriggerReport(ts_ns=0, client_order_id=KEY),),
+    OrderInput.RESTATED: (
+        reports.RestateReport(ts_ns=0, client_order_id=KEY, quantity=_TWO),
+        reports.RestateReport(ts_ns=0, client_order_id=KEY, leaves=_ONE),
+        reports.RestateReport(ts_ns=0, client_order_id=KEY, restatement=RestatementReason.RENEWAL),
+    ),
+    OrderInput.STATUS: (reports.StatusReport(ts_ns=0, client_order_id=KEY),),
+    OrderInput.TRADE_CANCELLED: (
+        reports.TradeCancelReport(ts_ns=0, client_order_id=KEY, execution_ref_id="E1"),
+    ),
+    OrderInput.TRADE_CORRECTED: (
+        reports.TradeCorrectReport(
+            ts_ns=0, client_order_id=KEY, execution_ref_id="E1", quantity=_HALF, price=Decimal(101)
+        ),
+    ),
+    OrderInput.EXPIRY_DUE: tuple(
+        requests.ExpiryDue(ts_ns=0, client_order_id=KEY, expiry=expiry, lateness_ns=0) for expiry in Expiry
+    ),
+    OrderInput.DAY_STARTED: (requests.StartDay(ts_ns=0, trade_date="2026-01-02", ends_ts_ns=1),),
 }
 
 
@@ -181,7 +235,7 @@ def walk(state: OrderState, order_input: OrderInput) -> Iterator[Walk]:
         for cause in SAMPLES[order_input]:
             ledger = ledger_after(life)
             before = ledger.get(KEY)
-            answer = transition(before, cause)
+            answer = decide(ledger, before, cause)
             ledger.apply_answer(answer, 0)
             yield Walk(RULES[order_input][state], before, answer, ledger.get(KEY))
 

@@ -90,7 +90,7 @@ def lifecycle(number: int, first_sequence: int, book: str = BOOK) -> tuple[list[
         created_ts_ns=records[0].ts_event_ns,
         updated_ts_ns=records[2].ts_event_ns,
     )
-    row = FillRow(records[2].sequence, records[2].ts_event_ns, f"{book}|{fill.execution_id}", fill)
+    row = FillRow(records[2].sequence, records[2].ts_event_ns, fill)
     held = position("BTC-USD", fill.quantity * number, cost_basis=Decimal("150.375"))
     return records, Changes([order], [row], [held])
 

@@ -22,7 +22,7 @@ from execore.model.reports import (
     RejectReport,
     VenueReport,
 )
-from execore.model.vocabulary import OrderState, Side
+from execore.model.vocabulary import Expiry, OrderState, Side
 from execore.venues.paper_book import PaperMarket, PaperOrder, misfit
 from execore.venues.paper_matching import PaperFees, PaperMatching
 from execore.venues.protocol import AmendedQuantity, Capabilities, DuplicateScope, IdScope, QueryAnswer
@@ -101,6 +101,9 @@ class PaperVenue:
             order_id_scope=IdScope.BOOK,
             execution_id_scope=IdScope.BOOK,
             cancels_on_disconnect=False,
+            day_expiry=Expiry.REPORTED,
+            good_till_date_expiry=Expiry.REPORTED,
+            expiry_lateness_seconds=1,
             late_report_window_seconds=0,
         )
 

@@ -7,6 +7,7 @@ import msgspec
 
 from execore.model.effects import QueryOrder, SendAmend, SendCancel, SendOrder
 from execore.model.reports import VenueReport
+from execore.model.vocabulary import Expiry
 
 
 class DuplicateScope(StrEnum):
@@ -64,6 +65,10 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         order_id_scope: what its order ids are unique over.
         execution_id_scope: what its execution ids are unique over.
         cancels_on_disconnect: it cancels our open orders when the connection drops.
+        day_expiry, good_till_date_expiry: who ends orders of that time in force, and whether it says so.
+            Where that is ours, the adapter sends them as good till cancel.
+        expiry_lateness_seconds: how long after an order's end its word of that may take, the error of its
+            clock included. Whole seconds, rounded up.
         late_report_window_seconds: how long after an order's end reports on it may still come. Whole
             seconds, rounded up.
     """
@@ -78,6 +83,9 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     order_id_scope: IdScope
     execution_id_scope: IdScope
     cancels_on_disconnect: bool
+    day_expiry: Expiry
+    good_till_date_expiry: Expiry
+    expiry_lateness_seconds: int
     late_report_window_seconds: int
 
 

@@ -8,9 +8,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from execore.journal.rows import FILL_COLUMNS, ORDER_COLUMNS, POSITION_COLUMNS
+from execore.journal.rows import FILL_COLUMNS, ORDER_COLUMNS, POSITION_COLUMNS, FillStatus
 from execore.journal.sqlite import SqliteJournal
-from execore.model.errors import NotAJournal
+from execore.model.errors import JournalError, NotAJournal
 
 View = dict[str, Any]
 
@@ -19,6 +19,10 @@ _INDEXES = {
     "orders": ("venue_order_id", "orders_by_venue_id"),
     "fills": ("client_order_id", "fills_by_order"),
 }
+# What a file of version 1 has in place of the column: what its fills were booked as, for it knows no busts.
+_STATUS_IN_VERSION_1 = f"""(SELECT iif(json_extract(data, '$.event.cumulative'),
+    '{FillStatus.PROVISIONAL}', '{FillStatus.BOOKED}')
+  FROM events WHERE events.book=fills.book AND events.sequence=fills.sequence)"""
 _ORDER_KEYS = (*ORDER_COLUMNS[1:], ORDER_COLUMNS[0])
 _POSITION_KEYS = (*POSITION_COLUMNS[1:], POSITION_COLUMNS[0])
 
@@ -36,7 +40,7 @@ def orders(
     Each is what ``order_to_dict`` makes of an order, and its ``book``.
 
     Raises:
-        NotAJournal, BookClosed: the journal cannot be read.
+        NotAJournal, BookClosed: the journal cannot be read. JournalError: its tables lag.
     """
     return _orders(journal, book=book, state=state, symbol=symbol, strategy=strategy)
 
@@ -53,7 +57,7 @@ def order(
     Where a venue uses its ids again, the order that was updated last is meant.
 
     Raises:
-        NotAJournal, BookClosed: the journal cannot be read.
+        NotAJournal, BookClosed: the journal cannot be read. JournalError: its tables lag.
     """
     found = _orders(journal, book=book, client_order_id=client_order_id, venue_order_id=venue_order_id)
     return max(found, key=lambda view: int(view["updated_ts_ns"]), default=None)
@@ -68,10 +72,11 @@ def fills(
 ) -> Iterator[View]:
     """Yield the booked fills that fit every filter given, in the order in which they were booked.
 
-    By ``client_order_id`` it is a lookup where ``book`` is given too.
+    Those that were cancelled since are among them, by ``status`` (``FillStatus``). By ``client_order_id`` it
+    is a lookup where ``book`` is given too.
 
     Raises:
-        NotAJournal, BookClosed: the journal cannot be read.
+        NotAJournal, BookClosed: the journal cannot be read. JournalError: its tables lag.
     """
     filters = {"book": book, "client_order_id": client_order_id, "symbol": symbol}
     for view in _select(journal, "fills", FILL_COLUMNS, filters, "book, sequence"):
@@ -87,7 +92,7 @@ def positions(
     Each is what ``position_to_dict`` makes of a position, and its ``book``.
 
     Raises:
-        NotAJournal, BookClosed: the journal cannot be read.
+        NotAJournal, BookClosed: the journal cannot be read. JournalError: its tables lag.
     """
     filters = {"book": book, "symbol": symbol}
     for view in _select(journal, "positions", _POSITION_KEYS, filters, "book, symbol"):
@@ -113,15 +118,30 @@ def _loaded(journal: SqliteJournal, view: View, column: str) -> Any:
         ) from error
 
 
+def _check_complete(journal: SqliteJournal, book: str | None) -> None:
+    """Make sure that the tables are those of all records: what is missing would not be seen."""
+    for name in journal.books() if book is None else [book]:
+        last = journal.head(name).sequence  # asked first: what is appended meanwhile is in the tables too
+        if journal.projection_head(name) < last:
+            raise JournalError(
+                f"{journal.path}: the tables of book {name!r} lag behind its records",
+                "Open the book once with `execore.open_book`: they are built anew",
+            )
+
+
 def _select(
     journal: SqliteJournal, table: str, keys: tuple[str, ...], filters: dict[str, str | None], by: str
 ) -> Iterator[View]:
+    _check_complete(journal, filters.get("book"))
     given = {column: value for column, value in filters.items() if value is not None}
     column, index = _INDEXES.get(table, ("", ""))
     source = f"{table} INDEXED BY {index}" if {"book", column} <= given.keys() else table
     # Every venue id is not empty, and the index over them asks to be told.
     terms = [f"{column}=?" for column in given] + ["venue_order_id<>''"] * ("venue_order_id" in given)
     where = f" WHERE {' AND '.join(terms)}" if terms else ""
-    sql = f"SELECT {', '.join(keys)} FROM {source}{where} ORDER BY {by}"
+    columns = ", ".join(keys)
+    if table == "fills" and next(journal.select("PRAGMA user_version")) == (1,):
+        columns = columns.replace("status", _STATUS_IN_VERSION_1)
+    sql = f"SELECT {columns} FROM {source}{where} ORDER BY {by}"
     for row in journal.select(sql, tuple(given.values())):
         yield dict(zip(keys, row, strict=True))

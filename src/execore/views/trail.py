@@ -74,9 +74,13 @@ def _detail(event: dict[str, Any]) -> str:
     for key, value in event.items():
         if key == "client_order_id" or value in ("", None):
             continue
-        if isinstance(value, dict):
-            value = _detail(value)
-        elif key == "metadata":
+        if key == "metadata":
             value = ",".join(f"{name}:{text}" for name, text in value)
-        parts.append(f"{key}={value}")
+        parts.append(f"{key}={_shown(value)}")
     return " ".join(parts)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(_shown, value))
+    return f"({_detail(value)})" if isinstance(value, dict) else str(value)

@@ -1,0 +1,380 @@
+"""What the venue's reports would do to an order. Reports are facts: none is refused."""
+
+from decimal import Decimal
+from typing import Final
+
+from execore.core.order_facts import NEVER_THERE
+from execore.core.proposals import (
+    NOTHING_NEW,
+    Instead,
+    Proposal,
+    answer_request,
+    is_over,
+    overfill_alert,
+    query,
+    was_ended,
+)
+from execore.core.request_proposals import Proposer
+from execore.core.transition_table import OrderInput, Reaction
+from execore.model import effects, events, reports, requests
+from execore.model.errors import InvariantViolation
+from execore.model.money import EXACT, ZERO, canonical, text_of
+from execore.model.orders import Order, PendingReplace
+from execore.model.vocabulary import OrderState, RestatementReason, Side
+
+_UNDISCLOSED: Final = Side.UNDISCLOSED
+_REVIVABLE: Final = NEVER_THERE | {OrderState.FILLED, OrderState.CANCELLED}
+_UNLIKELY: Final = NEVER_THERE | {OrderState.REJECTED}  # closed from these, an end says that it was there
+_RENEWAL: Final = RestatementReason.RENEWAL
+_CORPORATE_ACTION: Final = RestatementReason.CORPORATE_ACTION
+_OVER_ALREADY: Final = Instead(Reaction.IGNORE, "over_already", "it is over and closed")
+
+
+def _acknowledge(order: Order, report: reports.AcknowledgeReport) -> Proposal | Instead:
+    if report.leaves is not None:
+        return _acknowledge_terms(order, report, report.leaves)
+    if report.quantity is not None and order.inferred and report.quantity > order.filled:
+        return _acknowledge_terms(order, report, EXACT.subtract(report.quantity, order.filled))
+    learns_id = bool(report.venue_order_id) and not order.venue_order_id
+    if order.acknowledged and not learns_id:
+        return NOTHING_NEW
+    ended = is_over(order) and not (order.failed or order.denied)
+    if ended and (order.rejected or not learns_id):  # a late fill may come under the id that is learnt
+        return Instead(Reaction.IGNORE, "late_acknowledgement", "the order is over; this is old news")
+    event = events.OrderAcknowledged(order.client_order_id, report.venue_order_id)
+    return Proposal((event,), _reopening_alert(order) if order.closed_from in NEVER_THERE else ())
+
+
+def _acknowledge_terms(
+    order: Order, report: reports.AcknowledgeReport, leaves: Decimal
+) -> Proposal | Instead:
+    """An acknowledgement that tells what rests: it ends guessing about the order's quantity."""
+    quantity = canonical(EXACT.add(order.filled, leaves))
+    price = order.price if report.price is None else report.price
+    reopened = was_ended(order)
+    same_terms = (quantity, price) == (order.quantity, order.price) and not order.inferred and not reopened
+    if same_terms and order.acknowledged and not (order.external and report.owned):
+        return NOTHING_NEW
+    learnt_side = report.side if order.side is _UNDISCLOSED else None
+    acknowledged = events.OrderAcknowledged(
+        order.client_order_id, report.venue_order_id, owned=report.owned, side=learnt_side
+    )
+    if same_terms:
+        return Proposal((acknowledged,))
+    amended = events.OrderAmended(
+        order.client_order_id,
+        quantity,
+        price,
+        order.stop_price,
+        reason="acknowledged terms",
+        reopened=reopened,
+    )
+    return Proposal((acknowledged, amended), _reopening_alert(order) if reopened else ())
+
+
+def _fill(order: Order, report: reports.FillReport) -> Proposal | Instead:
+    quantity = _new_quantity(order, report)
+    if isinstance(quantity, Instead):
+        return quantity
+    side = order.side if report.side is None else report.side
+    symbol = report.symbol or order.symbol
+    undisclosed = order.side is _UNDISCLOSED
+    disputed = (side is not order.side and not undisclosed) or symbol != order.symbol
+    event = events.FillBooked(
+        order.client_order_id,
+        symbol,
+        side,
+        quantity,
+        report.price,
+        report.execution_id or provisional_id(order, report),
+        report.execution_scope if report.execution_id else order.client_order_id,
+        report.venue_order_id,
+        report.fee,
+        report.fee_currency,
+        not order.inferred and is_over(order),  # what is known by executions alone was never told an end
+        disputed,
+        not report.execution_id,
+    )
+    told: tuple[events.AnyOrderEvent, ...] = (event,)
+    if undisclosed and side is not _UNDISCLOSED:
+        told = (disclosing(order, side), event)
+    return Proposal(told, _fill_alerts(order, event), expected=order.inferred)
+
+
+def provisional_id(order: Order, report: reports.FillReport) -> str:
+    """The name of what is known by a total alone: from what was filled to what is, at this report."""
+    total = text_of(report.cumulative_quantity or report.quantity)
+    return f"total-{text_of(order.filled)}-{total}-{report.ts_ns}"
+
+
+def _new_quantity(order: Order, report: reports.FillReport) -> Decimal | Instead:
+    """How much of an execution is not booked yet: all of it, unless only a total is known."""
+    if report.execution_id:
+        return report.quantity
+    if report.cumulative_quantity is None:
+        return Instead(Reaction.PARK, "no_execution_id", "neither an execution id nor a cumulative quantity")
+    new = canonical(EXACT.subtract(report.cumulative_quantity, order.filled))
+    if new <= 0:
+        return Instead(Reaction.ALREADY_DONE, "duplicate_execution", "that total is booked already")
+    return new
+
+
+def disclosing(order: Order, side: Side) -> events.OrderAcknowledged:
+    """The fact that an order's side, unknown so far, is this one."""
+    return events.OrderAcknowledged(order.client_order_id, order.venue_order_id, side=side)
+
+
+def _fill_alerts(order: Order, event: events.FillBooked) -> tuple[effects.Effect, ...]:
+    overfilled = EXACT.add(order.filled, event.quantity) > order.quantity and not order.inferred
+    if not overfilled and not event.disputed:
+        return ()
+    alerts: list[effects.Effect] = []
+    if overfilled:
+        alerts.append(overfill_alert(order))
+    if event.disputed:
+        message = f"execution {event.execution_id} is {event.side} {event.symbol}, its order is not"
+        alerts.append(effects.Alert("disputed_execution", message, order.client_order_id))
+    return tuple(alerts)
+
+
+def _cancelled(order: Order, report: reports.CancelReport) -> Proposal | Instead:
+    if order.closed_from is not None and order.closed_from not in _UNLIKELY:
+        return _OVER_ALREADY
+    if order.cancelled and not order.pending_cancels:
+        return NOTHING_NEW
+    if order.state is OrderState.EXPIRED and not order.pending_cancels:
+        return Instead(Reaction.IGNORE, "expired_before", "it is over already, and nobody asked for it")
+    open_quantity = order.leaves
+    part = report.cancelled_quantity
+    if part is not None and part < open_quantity:
+        amended = events.OrderAmended(
+            order.client_order_id,
+            canonical(EXACT.subtract(order.quantity, part)),
+            order.price,
+            order.stop_price,
+            report.request_id,
+            report.venue_order_id,
+            "part of the quantity was cancelled",
+            reduced=True,
+        )
+        return Proposal((amended,))
+    return Proposal((events.OrderCancelled(order.client_order_id, report.reason, report.venue_order_id),))
+
+
+def _duplicate_rejected(order: Order, report: reports.RejectReport) -> Proposal:
+    return Proposal((events.OrderAcknowledged(order.client_order_id, report.venue_order_id),))
+
+
+def _rejected(order: Order, report: reports.RejectReport) -> Proposal:
+    return Proposal((events.OrderRejected(order.client_order_id, report.reason, report.venue_order_id),))
+
+
+def _expired(order: Order, report: reports.ExpireReport) -> Proposal | Instead:
+    if order.closed_from is not None and order.closed_from not in _UNLIKELY:
+        return _OVER_ALREADY
+    if order.expired:
+        return NOTHING_NEW
+    return Proposal((events.OrderExpired(order.client_order_id, report.reason, report.venue_order_id),))
+
+
+def _amended(order: Order, report: reports.AmendReport) -> Proposal | Instead:
+    if report.request_id == order.amended_by and _says_leaves_alone(report):
+        return NOTHING_NEW  # said before, and what was filled since is not what rests
+    asked = next((p for p in order.pending_replaces if p.request_id == report.request_id), None)
+    quantity = _amended_quantity(order, report, asked)
+    base = order if asked is None else asked  # what a confirmation does not repeat is as it was asked for
+    price = base.price if report.price is None else report.price
+    stop_price = base.stop_price if report.stop_price is None else report.stop_price
+    over = was_ended(order)
+    revived = _is_revivable(order) and quantity > order.filled
+    reopened = over and (bool(report.leaves) or revived)
+    answers = report.request_id in order.pending_request_ids
+    same_terms = (quantity, price, stop_price) == (order.quantity, order.price, order.stop_price)
+    new_id = report.venue_order_id not in ("", order.venue_order_id)
+    if same_terms and order.acknowledged and not (answers or reopened or order.inferred or new_id):
+        return NOTHING_NEW
+    amended = events.OrderAmended(
+        order.client_order_id,
+        quantity,
+        price,
+        stop_price,
+        report.request_id,
+        report.venue_order_id,
+        report.reason,
+        reopened,
+    )
+    return Proposal((amended,))
+
+
+def _says_leaves_alone(report: reports.AmendReport) -> bool:
+    return bool(report.request_id) and report.leaves is not None and report.cumulative_quantity is None
+
+
+def _amended_quantity(order: Order, report: reports.AmendReport, asked: PendingReplace | None) -> Decimal:
+    """The new total. A venue's amend to less than what is filled means: stop here (FIX 4.4 Vol 4, C.3.c)."""
+    if report.leaves is not None:
+        return _total(order.filled, report.leaves, report.cumulative_quantity)
+    quantity = report.quantity
+    if quantity is None:
+        if asked is None:
+            return order.quantity
+        quantity = asked.quantity
+    return canonical(max(quantity, order.filled))
+
+
+def _is_revivable(order: Order) -> bool:
+    """Closed, and not as the venue ended it: then new terms mean that it rests."""
+    return order.closed_from in _REVIVABLE and not (order.cancelled or order.expired or order.day_is_over)
+
+
+def _total(filled: Decimal, leaves: Decimal, cumulative: Decimal | None) -> Decimal:
+    """The total of what rests and what was filled when the venue counted; later fills are in our count."""
+    return canonical(EXACT.add(filled if cumulative is None else cumulative, leaves))
+
+
+def _reopening_alert(order: Order) -> tuple[effects.Effect, ...]:
+    message = f"order {order.client_order_id} was {order.state} and rests at the venue after all"
+    return (effects.Alert("reopened", message, order.client_order_id),)
+
+
+def _request_rejected(
+    order: Order, report: reports.CancelRejectReport | reports.AmendRejectReport
+) -> Proposal | Instead:
+    proposal = answer_request(order, report.request_id, report.reason)
+    if isinstance(proposal, Instead) or not (report.order_not_open and order.is_open):
+        return proposal
+    return Proposal(proposal.facts, (query(order),))
+
+
+def _pending(order: Order, report: reports.PendingReport) -> Proposal | Instead:
+    if report.request_id not in order.pending_request_ids:
+        return Instead(Reaction.IGNORE, "no_such_request", f"no request {report.request_id} is pending")
+    if report.request_id in order.confirmed_requests:
+        return NOTHING_NEW
+    return Proposal((events.RequestPending(order.client_order_id, report.request_id),))
+
+
+def _done_for_day(order: Order, report: reports.DoneForDayReport) -> Proposal | Instead:
+    if order.done_for_day:
+        return NOTHING_NEW
+    told = (order.client_order_id, report.reason, report.venue_order_id)
+    return Proposal((events.OrderDoneForDay(*told),))
+
+
+def _suspended(order: Order, report: reports.SuspendReport) -> Proposal | Instead:
+    if order.suspended:
+        return NOTHING_NEW
+    told = (order.client_order_id, report.reason, report.venue_order_id)
+    return Proposal((events.OrderSuspended(*told),))
+
+
+def _stopped(order: Order, report: reports.StopReport) -> Proposal | Instead:
+    if order.stopped_at == (report.quantity, report.price):
+        return NOTHING_NEW
+    terms = (report.quantity, report.price, report.reason, report.venue_order_id)
+    return Proposal((events.OrderStopped(order.client_order_id, *terms),))
+
+
+def _triggered(order: Order, report: reports.TriggerReport) -> Proposal | Instead:
+    if order.triggered and not order.suspended:
+        return NOTHING_NEW
+    told = (order.client_order_id, report.reason, report.venue_order_id)
+    return Proposal((events.OrderTriggered(*told),))
+
+
+def _restated(order: Order, report: reports.RestateReport) -> Proposal | Instead:
+    adjusted = _adjustment(order, report)
+    filled = EXACT.add(order.filled, adjusted)
+    quantity = order.quantity
+    if report.leaves is not None:
+        quantity = _total(filled, report.leaves, report.cumulative_quantity)
+    elif report.quantity is not None:
+        quantity = canonical(max(report.quantity, filled))
+    price = order.price if report.price is None else report.price
+    stop_price = order.stop_price if report.stop_price is None else report.stop_price
+    over = was_ended(order)
+    rests = bool(report.leaves) or report.restatement is _RENEWAL or _is_revivable(order)
+    reopened = over and rests and quantity > filled
+    same_terms = (quantity, price, stop_price) == (order.quantity, order.price, order.stop_price)
+    resting = (order.done_for_day and not order.day_is_over) or order.suspended
+    if same_terms and order.acknowledged and not (adjusted or reopened or resting or order.inferred):
+        return NOTHING_NEW
+    event = events.OrderRestated(
+        order.client_order_id,
+        quantity,
+        price,
+        stop_price,
+        report.restatement,
+        report.venue_order_id,
+        report.reason,
+        adjusted,
+        reopened,
+    )
+    return Proposal((event,), _reopening_alert(order) if reopened and not order.done_for_day else ())
+
+
+def _adjustment(order: Order, report: reports.RestateReport) -> Decimal:
+    """How much more is filled after a corporate action than before, with no trade (FIX 4.4 Vol 4, H.1.b)."""
+    if report.restatement is not _CORPORATE_ACTION or report.cumulative_quantity is None:
+        return ZERO
+    return canonical(EXACT.subtract(report.cumulative_quantity, order.filled))
+
+
+def status_alerts(order: Order, report: reports.StatusReport) -> tuple[effects.Effect, ...]:
+    """What a person should know of an order status: that the venue counts more than was reported to us."""
+    counted = report.cumulative_quantity
+    if counted is None or counted <= order.filled:
+        return ()  # it may be old: what we have booked is not undone by an answer
+    return executions_missing(order, counted, order.filled)
+
+
+def executions_missing(order: Order, counted: Decimal, have: Decimal) -> tuple[effects.Effect, ...]:
+    """What to tell when the venue counts more than was reported: lost, or still on its way."""
+    key = order.client_order_id
+    message = (
+        f"the venue counts {text_of(counted)} filled of order {key}, of which {text_of(have)} was reported: "
+        "executions are missing"
+    )
+    return (effects.Alert("executions_missing", message, key),)
+
+
+def _status(order: Order, report: reports.StatusReport) -> Instead:
+    raise InvariantViolation("an order status is never applied", "Report this as a bug in execore")
+
+
+def takeover_alerts(owner: Order, event: events.OrderReowned) -> tuple[effects.Effect, ...]:
+    """What to tell about an order that took the executions of an external one over."""
+    key = owner.client_order_id
+    alerts: list[effects.Effect] = []
+    if owner.filled > owner.quantity:
+        alerts.append(overfill_alert(owner))
+    if event.late:
+        message = f"order {key} was over when it took {text_of(event.filled)} over from the venue's reports"
+        alerts.append(effects.Alert("fill_after_terminal", message, key))
+    if event.disputed:
+        message = f"order {key} took executions over that are not of its side, or were disputed before"
+        alerts.append(effects.Alert("disputed_execution", message, key))
+    return tuple(alerts)
+
+
+DUPLICATE_REJECTED: Final = (OrderInput.DUPLICATE_REJECTED, _duplicate_rejected)
+"""The row for a reject that speaks of a copy of the order."""
+
+REPORT_INPUTS: Final[dict[type[requests.Input], tuple[OrderInput, Proposer]]] = {
+    reports.AcknowledgeReport: (OrderInput.ACKNOWLEDGE, _acknowledge),
+    reports.FillReport: (OrderInput.FILL, _fill),
+    reports.CancelReport: (OrderInput.CANCELLED, _cancelled),
+    reports.RejectReport: (OrderInput.REJECTED, _rejected),
+    reports.ExpireReport: (OrderInput.EXPIRED, _expired),
+    reports.AmendReport: (OrderInput.AMENDED, _amended),
+    reports.CancelRejectReport: (OrderInput.CANCEL_REJECTED, _request_rejected),
+    reports.AmendRejectReport: (OrderInput.AMEND_REJECTED, _request_rejected),
+    reports.PendingReport: (OrderInput.PENDING, _pending),
+    reports.DoneForDayReport: (OrderInput.DONE_FOR_DAY, _done_for_day),
+    reports.SuspendReport: (OrderInput.SUSPENDED, _suspended),
+    reports.StopReport: (OrderInput.STOPPED, _stopped),
+    reports.TriggerReport: (OrderInput.TRIGGERED, _triggered),
+    reports.RestateReport: (OrderInput.RESTATED, _restated),
+    reports.StatusReport: (OrderInput.STATUS, _status),
+}
+"""The row of the table for each report, and what it would do."""
