@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from core_support.desk import BITCOIN, Desk, live_desk
+from core_support.desk import BITCOIN, PAUSE, Desk, live_desk
 from execore.core.invariants import check
 from execore.core.order_state_machine import OrderStateMachine
 from execore.model import effects, events, reports, requests
@@ -402,6 +402,46 @@ def test_an_amend_to_nothing_is_a_cancel_and_to_what_is_filled_is_filled() -> No
     desk.fill("E1", "4")
     desk.tell(reports.AmendReport, leaves="0")
     assert (desk.order.state, desk.order.quantity) == (OrderState.FILLED, 4)
+
+
+def test_after_an_amend_its_id_is_the_order_s_own() -> None:
+    desk = live_desk(quantity="10")
+    desk.ask_amend("a1", quantity="12")
+    desk.tell(reports.AmendReport, "a1", quantity="12")
+    desk.tell(reports.RestateReport, "a1", quantity="11")
+    desk.tell(reports.AmendReport, "a1", quantity="9")
+    assert desk.order.quantity == 9, "the venue names the order so in what nobody asked for, too"
+    desk.tell(reports.RejectReport, "a1", reason="by the exchange")
+    assert desk.order.state is OrderState.REJECTED
+
+
+def test_an_old_answer_does_not_bring_old_terms_back() -> None:
+    desk = live_desk(quantity="10")
+    for request_id, quantity in (("a1", "12"), ("a2", "14")):
+        desk.ask_amend(request_id, quantity=quantity)
+        desk.tell(reports.AmendReport, request_id=request_id, quantity=quantity)
+    again = desk.tell(reports.AmendReport, request_id="a1", quantity="12")
+    assert (again.outcome, desk.order.quantity) == (Outcome.ALREADY_DONE, 14)
+    desk.tell(reports.CancelReport, cancelled_quantity="1")
+    again = desk.tell(reports.AmendReport, request_id="a2", quantity="14")
+    assert (again.outcome, desk.order.quantity) == (Outcome.ALREADY_DONE, 13)
+
+
+def test_an_order_cancelled_before_it_was_sent_that_lives_is_shouted_about() -> None:
+    desk = Desk()
+    desk.submit(quantity="10", verdict=PAUSE)
+    desk.ask_cancel("c1")
+    assert desk.order.state is OrderState.CANCELLED
+    answer = desk.acknowledge()
+    assert (codes(answer), desk.order.state) == (["reopened"], OrderState.ACKNOWLEDGED)
+
+
+def test_a_correction_that_grows_takes_the_place_of_what_a_total_counted() -> None:
+    desk = live_desk(quantity="10")
+    desk.acknowledge(cumulative_quantity="4")
+    desk.fill("E1", "2", "100")
+    desk.tell(reports.TradeCorrectReport, execution_ref_id="E1", execution_id="C1", quantity="4", price="100")
+    assert (desk.order.filled, desk.order.provisional) == (4, 0)
 
 
 # --- days, halts, guarantees -------------------------------------------------------------------------------

@@ -63,6 +63,10 @@ class Known(Protocol):
         """Whether an amend of this id gave its order terms before."""
         ...
 
+    def current_id(self, client_order_id: str) -> str:
+        """The id by which the venue knows the order: its own, or that of the last amend it accepted."""
+        ...
+
     def was_reduced(self, request_id: str) -> bool:
         """Whether a cancel of this id took part of its order out before."""
         ...
@@ -151,6 +155,10 @@ def addressed(known: Known, order: Order, report: Any) -> Any:
     named = report.client_order_id
     if not known.is_request(named):
         return report
+    is_current = named == known.current_id(order.client_order_id)
+    names_order = type(report) is reports.RejectReport or is_current
+    if names_order and known.was_accepted(named) and named not in order.pending_request_ids:
+        return report  # after an amend its id stands for the order itself (FIX ClOrdID)
     if type(report) is reports.RejectReport:  # it refuses the request, and never the order
         is_cancel = named in order.pending_cancels
         kind = reports.CancelRejectReport if is_cancel else reports.AmendRejectReport
@@ -371,7 +379,13 @@ def _decide_cancelled(known: Known, order: Order, report: reports.CancelReport) 
 
 
 def _decide_trade_change(known: Known, order: Order, report: Any) -> Answer:
-    return change_trade(known.executions, order, report)
+    answer = change_trade(known.executions, order, report)
+    event = answer.events[0] if answer.events else None
+    if not order.provisional or not isinstance(event, events.TradeCorrected):
+        return answer
+    grown = max(EXACT.subtract(event.now.quantity, event.was.quantity), ZERO)  # a total may have counted it
+    replaced = _replacements(known.executions, order, min(grown, order.provisional))
+    return replace(answer, events=(*replaced, *answer.events))
 
 
 _DECIDERS: Final[dict[type[requests.Input], Callable[[Known, Order, Any], Answer]]] = {

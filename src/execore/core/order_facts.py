@@ -15,6 +15,11 @@ NEVER_THERE: Final = frozenset({OrderState.FAILED, OrderState.DENIED})
 """Ends that the venue had no part in, and disproves by any sign that it knows the order."""
 
 
+def never_there(order: Order) -> bool:
+    """Whether the venue cannot have had the order, as far as we know: not sent, and not heard of."""
+    return not (order.submitted or order.acknowledged)
+
+
 def create(event: events.OrderCreated | events.OrderAdopted, ts_ns: int) -> Order:
     """The order that ``event`` brings into being, at ``ts_ns`` (integer nanoseconds UTC)."""
     request = event.order
@@ -79,6 +84,7 @@ def _acknowledged(order: Order, event: events.OrderAcknowledged, ts_ns: int) -> 
         failed=False,
         denied=False,
         held=False,
+        cancelled=order.cancelled and not never_there(order),
         external=order.external and not event.owned,
         venue_order_id=order.venue_order_id or event.venue_order_id,
         updated_ts_ns=ts_ns,
@@ -95,6 +101,7 @@ def _filled(order: Order, event: events.FillBooked, ts_ns: int) -> Order:
         quantity=canonical(filled) if grows else order.quantity,
         acknowledged=True,
         held=False,
+        cancelled=order.cancelled and not never_there(order),
         venue_order_id=order.venue_order_id or event.venue_order_id,
         fill_after_terminal=order.fill_after_terminal or event.late,
         conflict=order.conflict or event.disputed,
@@ -197,7 +204,7 @@ def _request_unanswered(order: Order, event: events.RequestUnanswered, ts_ns: in
 def _request_pending(order: Order, event: events.RequestPending, ts_ns: int) -> Order:
     return replace(
         order,
-        confirmed_requests=(*order.confirmed_requests, event.request_id),
+        confirmed_requests=tuple(dict.fromkeys((*order.confirmed_requests, event.request_id))),
         unknown_requests=tuple(key for key in order.unknown_requests if key != event.request_id),
         updated_ts_ns=ts_ns,
     )
@@ -229,7 +236,7 @@ def _amended(order: Order, event: events.OrderAmended, ts_ns: int) -> Order:
         denied=False,
         held=False,
         suspended=order.suspended and event.reduced,
-        amended_by=order.amended_by if event.reduced else event.request_id,
+        amended_by="" if event.reduced else event.request_id,
         venue_order_id=event.venue_order_id or order.venue_order_id,  # some venues give a new one
         updated_ts_ns=ts_ns,
         **changes,
@@ -271,6 +278,7 @@ def _cancelled(order: Order, event: events.OrderCancelled, ts_ns: int) -> Order:
     return replace(
         order,
         cancelled=True,
+        acknowledged=order.acknowledged or (not order.submitted and not event.unsent),  # it had it after all
         held=False,
         reason=event.reason,
         venue_order_id=order.venue_order_id or event.venue_order_id,

@@ -51,6 +51,7 @@ class OrderLedger:
         self.executions = Executions()
         self._requests: dict[str, str] = {}  # request id -> client order id
         self._accepted: set[str] = set()  # ids of amends that the venue confirmed
+        self._current_ids: dict[str, str] = {}  # order -> the last of these
         self._reduced: set[str] = set()  # ids of cancels that took part of an order out
         self._by_venue_id: dict[str, dict[str, str]] = {}  # symbol -> venue order id -> client order id
         # An order keeps its symbol and strategy, so a list will do. Only what is open is indexed by state:
@@ -161,7 +162,11 @@ class OrderLedger:
             case events.TradeCancelled() | events.TradeCorrected():
                 self.executions.change(event)
             case events.OrderAmended() if event.request_id:
-                (self._reduced if event.reduced else self._accepted).add(event.request_id)
+                if event.reduced:
+                    self._reduced.add(event.request_id)
+                else:
+                    self._accepted.add(event.request_id)
+                    self._current_ids[event.client_order_id] = event.request_id
             case events.OrderReowned():
                 self._reown(event)
             case events.OrderRestated() if event.adjusted:
@@ -251,6 +256,10 @@ class OrderLedger:
     def was_accepted(self, request_id: str) -> bool:
         """Whether an amend of this id gave its order terms before."""
         return request_id in self._accepted
+
+    def current_id(self, client_order_id: str) -> str:
+        """The id by which the venue knows the order: its own, or that of the last amend it accepted."""
+        return self._current_ids.get(client_order_id, client_order_id)
 
     def was_reduced(self, request_id: str) -> bool:
         """Whether a cancel of this id took part of its order out before."""

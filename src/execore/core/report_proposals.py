@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Final
 
-from execore.core.order_facts import NEVER_THERE
+from execore.core.order_facts import NEVER_THERE, never_there
 from execore.core.proposals import (
     NOTHING_NEW,
     Instead,
@@ -38,11 +38,13 @@ def _acknowledge(order: Order, report: reports.AcknowledgeReport) -> Proposal | 
     learns_id = bool(report.venue_order_id) and not order.venue_order_id
     if order.acknowledged and not learns_id:
         return NOTHING_NEW
-    ended = is_over(order) and not (order.failed or order.denied)
+    unsent = order.cancelled and never_there(order)
+    ended = is_over(order) and not (order.failed or order.denied or unsent)
     if ended and (order.rejected or not learns_id):  # a late fill may come under the id that is learnt
         return Instead(Reaction.IGNORE, "late_acknowledgement", "the order is over; this is old news")
     event = events.OrderAcknowledged(order.client_order_id, report.venue_order_id)
-    return Proposal((event,), _reopening_alert(order) if order.closed_from in NEVER_THERE else ())
+    revives = unsent or order.closed_from in NEVER_THERE
+    return Proposal((event,), _reopening_alert(order) if revives else ())
 
 
 def _acknowledge_terms(
@@ -249,7 +251,8 @@ def _request_rejected(
 def _pending(order: Order, report: reports.PendingReport) -> Proposal | Instead:
     if report.request_id not in order.pending_request_ids:
         return Instead(Reaction.IGNORE, "no_such_request", f"no request {report.request_id} is pending")
-    if report.request_id in order.confirmed_requests:
+    confirmed = report.request_id in order.confirmed_requests
+    if confirmed and report.request_id not in order.unknown_requests:
         return NOTHING_NEW
     return Proposal((events.RequestPending(order.client_order_id, report.request_id),))
 

@@ -46,7 +46,8 @@ def _request_cancel(order: Order, cause: requests.CancelOrder) -> Proposal | Ins
         # One whose outcome is unknown may never have arrived: cancelling again does no harm.
         return Instead(Reaction.ALREADY_DONE, "cancel_pending", "a cancel is pending already")
     if order.state is OrderState.CREATED:
-        return Proposal((events.OrderCancelled(order.client_order_id, "cancelled before it was sent"),))
+        why = "cancelled before it was sent"
+        return Proposal((events.OrderCancelled(order.client_order_id, why, unsent=True),))
     send = effects.SendCancel(order.client_order_id, order.venue_order_id, order.symbol, cause.request_id)
     return Proposal((events.CancelRequested(order.client_order_id, cause.request_id),), (send,))
 

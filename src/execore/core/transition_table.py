@@ -111,7 +111,7 @@ request_not_sent      .        +        +         +              +            + 
 request_unknown       .        +        +         +              +            +       +        +       +       +      .      .
 acknowledge           !        +        +         +              +            +       +        +       ?       !      !      +
 fill                  !        +        +         +              +            !       !        !       !       !      !      !
-cancelled             !        +        +         +              +            +       =        +       !       !      !      !
+cancelled             !        +        +         +              +            +       +        +       !       !      !      !
 rejected              !        +        +         +              ?            ?       .        .       =       .      !      .
 duplicate_rejected    !        +        +         .              .            .       .        .       .       !      !      .
 expired               !        +        +         +              +            +       .        =       ?       !      !      !
@@ -199,6 +199,7 @@ _NOTES: Final[dict[tuple[str, str], str]] = {
     ("close", "ACKNOWLEDGED"): "still live: cancel it first",
     ("close", "PARTIALLY_FILLED"): "still live: cancel it first",
     ("outcome_unknown", "CREATED"): "it was never sent",
+    ("acknowledge", "CANCELLED"): "old news, unless it was cancelled here before it was sent: then it lives",
     ("acknowledge", "REJECTED"): "the venue refused it before and accepts it now: a person decides",
     ("acknowledge", "FAILED"): "thought absent, and it lives: exposure is back",
     ("acknowledge", "DENIED"): "we never sent it, and it lives: exposure is back",
@@ -211,6 +212,7 @@ _NOTES: Final[dict[tuple[str, str], str]] = {
     ("fill", "CLOSED"): "later than the venue's own window: booked, the order comes back",
     ("cancelled", "FILLED"): "it stays FILLED, as nothing was left; if a fill is undone, it is cancelled",
     ("expired", "FILLED"): "it stays FILLED, as nothing was left; if a fill is undone, it is expired",
+    ("cancelled", "CANCELLED"): "already so, unless only its quantity was amended to nothing",
     ("cancelled", "EXPIRED"): "answers a cancel still pending; else it is over already",
     ("cancelled", "REJECTED"): "it existed after all, and is over: a late fill must not open it again",
     ("cancelled", "FAILED"): "it existed after all, and is over",

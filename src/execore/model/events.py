@@ -237,10 +237,14 @@ class CancelRejected(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag=
 
 
 class OrderCancelled(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_cancelled"):
-    """Nothing of the order rests any more; what was filled stays. It answers every cancel asked for."""
+    """Nothing of the order rests any more; what was filled stays. It answers every cancel asked for.
+
+    ``unsent``: it was cancelled here, and never went out.
+    """
 
     reason: str = ""
     venue_order_id: str = ""
+    unsent: bool = False
 
 
 class AmendRequested(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="amend_requested"):

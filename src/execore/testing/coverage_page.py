@@ -97,6 +97,7 @@ LIVES: Final[dict[OrderState, tuple[Life, ...]]] = {
         (_CREATED, _CANCELLED),
         (*_LIVE, _HALF_FILL, _CANCELLED),
         (*_LIVE, _AMEND_ASKED, _CANCELLED),
+        (*_LIVE, _CANCEL_ASKED, events.OrderAmended(KEY, Decimal(0), _PRICE)),
     ),
     OrderState.EXPIRED: (
         (*_LIVE, _EXPIRED),
