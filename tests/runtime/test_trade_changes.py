@@ -154,7 +154,7 @@ def test_a_bust_that_comes_before_its_execution_undoes_it_in_the_same_commit(fil
 
 
 def test_a_book_opened_again_is_as_it_was(file: SqliteJournal) -> None:
-    book = traded(file, acknowledged(2), *REOWNED, busted("E9", "B9"), orders=2)
+    book = traded(file, acknowledged(2), *REOWNED, busted("E9", "B9", **named(2)), orders=2)
     before = (book.orders.to_dict(), money(book), book.head, dump(file))
     again = open_book(file, instruments=[BITCOIN], clock=ticking())
     invariants.check(again._writer.state)

@@ -16,7 +16,7 @@ from execore.model.vocabulary import Side
 TradeChanged = events.TradeCancelled | events.TradeCorrected
 _UNDISCLOSED: Final = Side.UNDISCLOSED
 _TRADE_CHANGED: Final = frozenset({events.TradeCancelled, events.TradeCorrected})
-_BEYOND_ORDERS: Final = _TRADE_CHANGED | {events.OrderAcknowledged, events.OrderReowned, events.ReportParked}
+_BEYOND_ORDERS: Final = _TRADE_CHANGED | {events.OrderReowned, events.ReportParked}
 """Order events that change more of the book than their order."""
 
 
@@ -57,7 +57,10 @@ class BookState:
             order = self._apply_fill(event, ts_ns)
         elif isinstance(event, events.OrderEvent):
             order = self.orders.apply(event, ts_ns)
-            if type(event) in _BEYOND_ORDERS:
+            if type(event) is events.OrderAcknowledged:
+                if event.side is not None and order is not None:
+                    self._disclose(event, order)
+            elif type(event) in _BEYOND_ORDERS:
                 self._apply_beyond_orders(event, order)
         else:
             self._apply_to_book(event)

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 
 from execore.core.executions import Execution, Executions, execution_key, split_key
 from execore.core.order_facts import evolve
-from execore.core.proposals import Instead
+from execore.core.proposals import NOTHING_NEW, Instead
 from execore.core.report_proposals import disclosing, executions_missing
 from execore.core.request_proposals import asked_terms
-from execore.core.trade_changes import change_trade, trade_of
+from execore.core.trade_changes import change_trade, names_another, trade_of
 from execore.core.transition_table import OrderInput, Reaction
 from execore.core.transitions import transition, unapplied
 from execore.model import effects, events, reports, requests
@@ -45,6 +45,10 @@ class Known(Protocol):
 
     def get(self, client_order_id: str) -> Order:
         """The order of this id."""
+        ...
+
+    def find(self, client_order_id: str, symbol: str = "", venue_order_id: str = "") -> Order | None:
+        """The order that a report names; None if it is not known."""
         ...
 
     def execution(self, execution_id: str, execution_scope: str = "") -> Execution | None:
@@ -85,7 +89,9 @@ def take(known: Known, order: Order, report: Any, fold: Callable[[Answer, int], 
     key = order.request.client_order_id
     if report.client_order_id != key:
         report = addressed(known, order, report)
-    parts = _apart(known, order, report)
+    parts = None
+    if type(report) is not reports.FillReport or report.remainder_cancelled or known.executions.early:
+        parts = _apart(known, order, report)
     if parts is None:
         return fold(decide(known, order, report), report.ts_ns)
     answers = [fold(decide(known, known.get(key), part), report.ts_ns) for part in parts]
@@ -171,8 +177,6 @@ def _apart(known: Known, order: Order, report: Any) -> list[Any] | None:
     """What a report says beside the one thing that it is about; None if it says nothing else."""
     kind = type(report)
     if kind is reports.FillReport:
-        if not report.remainder_cancelled and not known.executions.early:
-            return None
         early = _early(known.executions, report)
         return [report, *early, *([_remainder(report)] if report.remainder_cancelled else ())]
     if kind is reports.TradeCorrectReport and report.execution_id:
@@ -350,6 +354,14 @@ def _replacements(
             yield events.TradeCorrected(*told, now, replaced=True)
 
 
+def _decide_acknowledged(known: Known, order: Order, report: reports.AcknowledgeReport) -> Answer:
+    """An acknowledgement from before its order was rejected says nothing of what came after."""
+    is_old = order.rejected and order.acknowledged and report.venue_order_id in ("", order.venue_order_id)
+    if is_old and report.leaves is None:
+        return unapplied(order, report, OrderInput.ACKNOWLEDGE, NOTHING_NEW)
+    return transition(order, report)
+
+
 def _decide_amended(known: Known, order: Order, report: reports.AmendReport) -> Answer:
     """An answer to an amend that comes again after a later one was accepted says nothing any more."""
     if report.request_id and report.request_id != order.amended_by and known.was_accepted(report.request_id):
@@ -372,13 +384,17 @@ def _without_old_id(known: Known, order: Order, report: Any) -> Any:
 
 def _decide_cancelled(known: Known, order: Order, report: reports.CancelReport) -> Answer:
     """An answer to a cancel that took part of the order out takes it out once."""
-    if report.request_id and known.was_reduced(report.request_id):
+    part = report.cancelled_quantity
+    if part is not None and part < order.leaves and known.was_reduced(report.request_id):
         verdict = Instead(Reaction.ALREADY_DONE, "reduced_before", "this cancel was answered before")
         return unapplied(order, report, OrderInput.CANCELLED, verdict)
     return transition(order, report)
 
 
 def _decide_trade_change(known: Known, order: Order, report: Any) -> Answer:
+    named = known.find(report.client_order_id, report.symbol, report.venue_order_id)
+    if named is not None and named.client_order_id != order.client_order_id:
+        return names_another(order, report)
     answer = change_trade(known.executions, order, report)
     event = answer.events[0] if answer.events else None
     if not order.provisional or not isinstance(event, events.TradeCorrected):
@@ -392,6 +408,7 @@ _DECIDERS: Final[dict[type[requests.Input], Callable[[Known, Order, Any], Answer
     requests.CancelOrder: _decide_request,
     requests.AmendOrder: _decide_request,
     reports.FillReport: _decide_fill,
+    reports.AcknowledgeReport: _decide_acknowledged,
     reports.CancelReport: _decide_cancelled,
     reports.AmendReport: _decide_amended,
     reports.RestateReport: _decide_restated,

@@ -80,7 +80,7 @@ def _acknowledged(order: Order, event: events.OrderAcknowledged, ts_ns: int) -> 
         order,
         request=order.request if event.side is None else replace(order.request, side=event.side),
         acknowledged=True,
-        closed_from=None if order.closed_from in NEVER_THERE else order.closed_from,
+        closed_from=None if order.closed_from in NEVER_THERE or never_there(order) else order.closed_from,
         failed=False,
         denied=False,
         held=False,

@@ -10,7 +10,7 @@ from execore.core.book_state import BookState
 from execore.core.decisions import merged, take
 from execore.core.proposals import is_over
 from execore.core.report_proposals import takeover_alerts
-from execore.core.trade_changes import names_another, wait_for_execution
+from execore.core.trade_changes import wait_for_execution
 from execore.model import effects, events, reports
 from execore.model.answers import Answer, Outcome
 from execore.model.ids import external_order_id, is_id
@@ -25,13 +25,13 @@ _TRADE_CHANGES: Final = frozenset({reports.TradeCancelReport, reports.TradeCorre
 def take_report(state: BookState, report: Any) -> Answer:
     """Decide what a report does, and fold it. It never raises: what fits nothing is parked."""
     order = state.orders.find(report.client_order_id, report.symbol, report.venue_order_id)
-    other = None if order is None else _same_venue_id(state, order, report)
+    other = None
+    if order is not None and report.venue_order_id not in ("", order.venue_order_id):
+        other = _same_venue_id(state, order, report)
     if type(report) in _TRADE_CHANGES:
         owner = state.orders.by_execution_id(report.execution_ref_id, report.execution_scope)
-        if order is None or owner is None or order is owner:
-            return _take(state, owner or order, report)
-        if owner is not other or not owner.external:  # else the report ties the two together
-            return state.fold(names_another(owner, report), report.ts_ns)
+        if owner is None or owner is not other or not owner.external:
+            return _take(state, owner or order, report)  # else the report ties the two together
     if order is None or other is None:
         return _take(state, order, report)
     if not other.external:
@@ -83,8 +83,6 @@ def _unmatched(state: BookState, report: Any) -> Answer:
 
 def _same_venue_id(state: BookState, order: Order, report: reports.Report) -> Order | None:
     """Another order under the venue id that the report gives to ``order``, if there is one."""
-    if not report.venue_order_id or report.venue_order_id == order.venue_order_id:
-        return None
     other = state.orders.by_venue_order_id(report.venue_order_id, order.symbol)
     return None if other is order else other
 

@@ -40,7 +40,9 @@ def _acknowledge(order: Order, report: reports.AcknowledgeReport) -> Proposal | 
         return NOTHING_NEW
     unsent = order.cancelled and never_there(order)
     ended = is_over(order) and not (order.failed or order.denied or unsent)
-    if ended and (order.rejected or not learns_id):  # a late fill may come under the id that is learnt
+    if ended and order.rejected:
+        return Instead(Reaction.PARK, "acknowledge_on_rejected", "it was rejected: a person decides")
+    if ended and not learns_id:  # a late fill may come under the id that is learnt
         return Instead(Reaction.IGNORE, "late_acknowledgement", "the order is over; this is old news")
     event = events.OrderAcknowledged(order.client_order_id, report.venue_order_id)
     revives = unsent or order.closed_from in NEVER_THERE
@@ -142,7 +144,7 @@ def _fill_alerts(order: Order, event: events.FillBooked) -> tuple[effects.Effect
 def _cancelled(order: Order, report: reports.CancelReport) -> Proposal | Instead:
     if order.closed_from is not None and order.closed_from not in _UNLIKELY:
         return _OVER_ALREADY
-    if order.cancelled and not order.pending_cancels:
+    if order.cancelled and not (order.pending_cancels or never_there(order)):
         return NOTHING_NEW
     if order.state is OrderState.EXPIRED and not order.pending_cancels:
         return Instead(Reaction.IGNORE, "expired_before", "it is over already, and nobody asked for it")
@@ -176,6 +178,8 @@ def _expired(order: Order, report: reports.ExpireReport) -> Proposal | Instead:
         return _OVER_ALREADY
     if order.expired:
         return NOTHING_NEW
+    if order.state is OrderState.CANCELLED and not never_there(order):
+        return Instead(Reaction.IGNORE, "cancelled_before", "it is over already")
     return Proposal((events.OrderExpired(order.client_order_id, report.reason, report.venue_order_id),))
 
 
@@ -363,11 +367,13 @@ def takeover_alerts(owner: Order, event: events.OrderReowned) -> tuple[effects.E
 DUPLICATE_REJECTED: Final = (OrderInput.DUPLICATE_REJECTED, _duplicate_rejected)
 """The row for a reject that speaks of a copy of the order."""
 
+REJECTED: Final = (OrderInput.REJECTED, _rejected)
+"""The row for one that speaks of the order."""
+
 REPORT_INPUTS: Final[dict[type[requests.Input], tuple[OrderInput, Proposer]]] = {
     reports.AcknowledgeReport: (OrderInput.ACKNOWLEDGE, _acknowledge),
     reports.FillReport: (OrderInput.FILL, _fill),
     reports.CancelReport: (OrderInput.CANCELLED, _cancelled),
-    reports.RejectReport: (OrderInput.REJECTED, _rejected),
     reports.ExpireReport: (OrderInput.EXPIRED, _expired),
     reports.AmendReport: (OrderInput.AMENDED, _amended),
     reports.CancelRejectReport: (OrderInput.CANCEL_REJECTED, _request_rejected),

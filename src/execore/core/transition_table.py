@@ -114,7 +114,7 @@ fill                  !        +        +         +              +            ! 
 cancelled             !        +        +         +              +            +       +        +       !       !      !      !
 rejected              !        +        +         +              ?            ?       .        .       =       .      !      .
 duplicate_rejected    !        +        +         .              .            .       .        .       .       !      !      .
-expired               !        +        +         +              +            +       .        =       ?       !      !      !
+expired               !        +        +         +              +            +       +        =       ?       !      !      !
 amended               !        +        +         +              +            +       !        !       !       !      !      !
 cancel_rejected       .        +        +         +              +            +       +        +       +       +      .      .
 amend_rejected        .        +        +         +              +            +       +        +       +       +      .      .
@@ -211,6 +211,7 @@ _NOTES: Final[dict[tuple[str, str], str]] = {
     ("fill", "DENIED"): "we never sent it: booked all the same, it is our account's money",
     ("fill", "CLOSED"): "later than the venue's own window: booked, the order comes back",
     ("cancelled", "FILLED"): "it stays FILLED, as nothing was left; if a fill is undone, it is cancelled",
+    ("expired", "CANCELLED"): "over already; kept where it was cancelled here before it was sent",
     ("expired", "FILLED"): "it stays FILLED, as nothing was left; if a fill is undone, it is expired",
     ("cancelled", "CANCELLED"): "already so, unless only its quantity was amended to nothing",
     ("cancelled", "EXPIRED"): "answers a cancel still pending; else it is over already",

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from execore.core.expiry import CLOCK_INPUTS
 from execore.core.order_facts import evolve
 from execore.core.proposals import Instead, Proposal
-from execore.core.report_proposals import DUPLICATE_REJECTED, REPORT_INPUTS, status_alerts
+from execore.core.report_proposals import DUPLICATE_REJECTED, REJECTED, REPORT_INPUTS, status_alerts
 from execore.core.request_proposals import REQUEST_INPUTS, RISK_INPUTS, Proposer
 from execore.core.transition_table import RULES, OrderInput, Reaction, Rule, allowed_requests
 from execore.model import effects, events, reports, requests
@@ -36,7 +36,7 @@ def transition(order: Order, cause: requests.Input) -> Answer:
     Raises:
         KeyError: ``cause`` is not an input of an existing order.
     """
-    order_input, propose = _input_of(cause)
+    order_input, propose = _INPUTS.get(type(cause)) or _input_of(cause)
     rule = RULES[order_input][order.state]
     if rule.applies:
         proposal = propose(order, cause)
@@ -112,9 +112,9 @@ _INPUTS: Final[dict[type[requests.Input], tuple[OrderInput, Proposer]]] = (
 
 
 def _input_of(cause: requests.Input) -> tuple[OrderInput, Proposer]:
-    """The table row for ``cause``; a risk verdict is three rows by its decision, a reject two."""
-    if type(cause) is requests.ReleaseOrder:
+    """The table row of an input that has several: a risk verdict three, by its decision; a reject two."""
+    if isinstance(cause, requests.ReleaseOrder):
         return RISK_INPUTS[cause.verdict.decision]
-    if type(cause) is reports.RejectReport and cause.duplicate_client_order_id:
-        return DUPLICATE_REJECTED
-    return _INPUTS[type(cause)]
+    if isinstance(cause, reports.RejectReport):
+        return DUPLICATE_REJECTED if cause.duplicate_client_order_id else REJECTED
+    raise KeyError(type(cause))

@@ -94,7 +94,7 @@ LIVES: Final[dict[OrderState, tuple[Life, ...]]] = {
     ),
     OrderState.CANCELLED: (
         (*_LIVE, _CANCELLED),
-        (_CREATED, _CANCELLED),
+        (_CREATED, events.OrderCancelled(KEY, unsent=True)),
         (*_LIVE, _HALF_FILL, _CANCELLED),
         (*_LIVE, _AMEND_ASKED, _CANCELLED),
         (*_LIVE, _CANCEL_ASKED, events.OrderAmended(KEY, Decimal(0), _PRICE)),
