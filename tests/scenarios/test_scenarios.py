@@ -1,6 +1,7 @@
 """Every scenario runs as its file says, every war story is accounted for, and the notation keeps its word."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -108,7 +109,12 @@ def inputs(text: str) -> list[Input]:
     return [step.cause.build() for step in steps if step is not None and step.cause is not None]
 
 
-_TEXTS = {"raw": '{"a": [1, "b"]}\n', "reason": 'too late, "friend"', "trade_date": "2026-01-05"}
+_TEXTS = {
+    "raw": '{"a": [1, "b"]}\n',
+    "reason": 'too late, "friend"',
+    "trade_date": "2026-01-05",
+    "corrects": "2027-01-05",
+}
 
 
 def order(key: str = "A-1", side: str = "sell") -> OrderRequest:
@@ -248,6 +254,7 @@ def test_times_count_from_the_start() -> None:
         ("instrument BTC/USD USD tick_size=0\n", 1, "tick_size"),
         ("cost_method fifo\n", 1, "average"),
         ("start 2026-01-05T14:30:00\n", 1, "no time zone"),
+        ("start 9999-12-31T00:00:00Z\n", 1, "is no time"),
         ("book a b\n", 1, "takes one word"),
         ('book "a b"\n', 1, "is no id"),
         (f"{HEADER}{HEADER}", 2, "BTC/USD is defined twice"),
@@ -297,6 +304,9 @@ def test_a_refused_request_and_a_wrong_one_are_part_of_the_trace() -> None:
         ("expect book orders=2 alerts=none", "orders is 1"),
         ("expect answer refused", "outcome is applied"),
         ("expect answer applied events=order_created", "events is order_created,order_submitted"),
+        ("expect B FILLED", "B is no order; expect an order, or answer, position, cash, group, book"),
+        ("expect position XYZ 5", "symbol: 'XYZ' is not defined. Define the instrument first"),
+        ("expect group G WORKING", "group_id: 'G' is no group of this book. Check the id and the book"),
     ],
 )
 def test_an_expectation_that_does_not_hold_says_what_is(line: str, problem: str) -> None:
@@ -308,10 +318,8 @@ def test_an_expectation_that_does_not_hold_says_what_is(line: str, problem: str)
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("expect B FILLED", "B is no order"),
         ("expect A colour=red", "colour cannot be asked about"),
         ("expect A FILLED now", "no more than 1"),
-        ("expect position XYZ 5", "not defined"),
         ("expect", "of nothing"),
     ],
 )
@@ -434,6 +442,83 @@ def test_what_is_not_there_is_unreadable(tmp_path: Path, capsys: pytest.CaptureF
     with pytest.raises(SystemExit) as caught:
         main([])
     assert caught.value.code == 2
+
+
+def test_a_rewrite_that_fails_leaves_the_file_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "it.scenario"
+    path.write_text(WRITTEN)
+    path.chmod(0o640)
+
+    def write_half(self: Path, data: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(data[: len(data) // 2])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", write_half)
+        assert main([str(path), "--rewrite"]) == 2
+    assert "cannot be written" in capsys.readouterr().out
+    assert path.read_text() == WRITTEN
+    assert list(tmp_path.iterdir()) == [path]
+    assert main([str(path), "--rewrite"]) == 0
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_breaks_the_runner_does_not_stop_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.scenario").write_text(play(read(WRITTEN)).text)
+
+    def breaks(text: str, name: str) -> Scenario:
+        if name.endswith("a.scenario"):
+            raise RecursionError("too deep")
+        return parse(text, name)
+
+    monkeypatch.setattr(scenario, "parse", breaks)
+    (tmp_path / "empty").mkdir()
+    assert main([str(tmp_path / "empty"), str(tmp_path)]) == 2
+    out = capsys.readouterr().out
+    assert "RecursionError: too deep" in out
+    assert out.endswith("2 unreadable, 1 same\n")
+
+
+def program(path: Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", "-m", "execore.testing.scenario", str(path)]
+    return subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, **options)
+
+
+def test_it_writes_to_any_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "it.scenario"
+    path.write_text(WRITTEN.replace("# asked", "# caf\u00e9 \x1b[31m"), encoding="utf-8")
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = program(path, stdout=subprocess.PIPE, env=environment)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "# caf\\xe9 \\x1b[31m" in done.stdout
+
+
+def test_output_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    path = tmp_path / "it.scenario"
+    path.write_text(WRITTEN)
+    with Path("/dev/full").open("w") as full:
+        done = program(path, stdout=full)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("system_error: ")
+
+
+def test_a_reader_who_has_seen_enough_is_no_failure(tmp_path: Path) -> None:
+    path = tmp_path / "it.scenario"
+    path.write_text(WRITTEN)
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = program(path, stdout=writing)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_it_is_a_program(tmp_path: Path) -> None:

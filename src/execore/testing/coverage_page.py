@@ -162,7 +162,7 @@ SAMPLES: Final[dict[OrderInput, tuple[requests.Input, ...]]] = {
     ),
     OrderInput.ACKNOWLEDGE: (
         reports.AcknowledgeReport(ts_ns=0, client_order_id=KEY, venue_order_id="V1"),
-        reports.AcknowledgeReport(ts_ns=0, client_order_id=KEY, venue_order_id="V1", leaves=_ONE),
+        reports.AcknowledgeReport(ts_ns=0, client_order_id=KEY, venue_order_id="V1", leaves=_ONE, owned=True),
     ),
     OrderInput.FILL: tuple(
         reports.FillReport(ts_ns=0, client_order_id=KEY, execution_id="E9", quantity=size, price=_PRICE)

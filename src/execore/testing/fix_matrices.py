@@ -1,22 +1,29 @@
 """Run a file of FIX order state matrices through the core, and show every cell that is another than printed.
 
 ``python -m execore.testing.fix_matrices FILE.json`` takes any file of the form that ``fix_rows`` reads. The
-exit code is 0 if nothing differs, 1 if something does, 2 if the file cannot be read.
+exit code is 0 if nothing differs, 1 if something does, 2 if the file cannot be read: docs/fix_matrices.md.
 """
 
 import argparse
+import json
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from execore.model.errors import InputFileError
+from execore.testing.fix_compare import Verdict
 from execore.testing.fix_rows import Scenario, read_scenarios
-from execore.testing.fix_runner import RowResult, Verdict, run_scenario, summary_of
+from execore.testing.fix_runner import RowResult, run_scenario, summary_of
+from execore.testing.scenario_output import run_command, shown
 
 _HEAD: Final = ("scenario", "time", "branch", "message", "column", "expected", "got")
+
+_PATIENCE_S: Final = 1
+"""How long a person at a terminal waits before being told how far it is."""
 
 
 def _lines(results: Sequence[RowResult], verdict: Verdict) -> list[tuple[str, ...]]:
@@ -27,7 +34,8 @@ def _lines(results: Sequence[RowResult], verdict: Verdict) -> list[tuple[str, ..
     ]
 
 
-def _table(lines: Sequence[tuple[str, ...]]) -> str:
+def _table(texts: Sequence[tuple[str, ...]]) -> str:
+    lines = [tuple(shown(text).replace("\n", " ") for text in line) for line in texts]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "".join(
         "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() + "\n"
@@ -66,7 +74,8 @@ def _as_json(path: Path, results: Sequence[RowResult], verbose: bool) -> str:
         document[key] = [dict(zip(_HEAD, line, strict=True)) for line in _lines(results, verdict)]
     if verbose:
         document["rows"] = results
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+    plain = msgspec.to_builtins(document)  # the texts may hold what is no Unicode, which json escapes
+    return json.dumps(plain, indent=2) + "\n"
 
 
 def _chosen(path: Path, refs: Sequence[str]) -> list[Scenario]:
@@ -93,17 +102,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--verbose", action="store_true", help="every row, not only those that differ")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
     options = parser.parse_args(arguments)
+    return run_command(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         scenarios = _chosen(options.file, options.scenario)
     except InputFileError as error:
-        sys.stderr.write(f"{error.code}: {error}\n")
+        sys.stderr.write(f"{error.code}: {shown(str(error))}\n")
         return 2
-    results = [result for scenario in scenarios for result in run_scenario(scenario)]
+    results = list(_results(scenarios))
     if options.json:
         sys.stdout.write(_as_json(options.file, results, options.verbose))
     else:
         sys.stdout.write(_as_text(results, options.verbose))
     return 1 if summary_of(results).differences else 0
+
+
+def _results(scenarios: Sequence[Scenario]) -> Iterator[RowResult]:
+    """The results of every row; how far it is, on a terminal, if it takes long."""
+    is_watched = sys.stderr.isatty()
+    started = time.monotonic()
+    is_shown = False
+    for place, scenario in enumerate(scenarios):
+        if is_watched and time.monotonic() - started > _PATIENCE_S:
+            is_shown = True
+            sys.stderr.write(f"\r{place} of {len(scenarios)} scenarios\x1b[K")
+            sys.stderr.flush()
+        yield from run_scenario(scenario)
+    if is_shown:
+        sys.stderr.write("\r\x1b[K")
 
 
 if __name__ == "__main__":

@@ -9,23 +9,25 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from execore.model import reports, requests
-from execore.model.errors import InvalidInput, UnknownEnumValue
+from execore.model.errors import InvalidInput
 from execore.model.money import EXACT, ZERO, divide
 from execore.model.orders import Order, OrderRequest
-from execore.model.vocabulary import OrdStatus, RiskDecision, Side, TimeInForce
+from execore.model.vocabulary import OrdStatus, RestatementReason, RiskDecision, Side, TimeInForce
+from execore.testing.fix_compare import Known
 from execore.testing.fix_rows import (
     CANCEL_REJECT,
     CANCEL_REQUEST,
     NEW_ORDER,
     REPLACE_REQUEST,
-    STATUS_REQUEST,
     Row,
     Scenario,
     exec_type_of,
+    is_duplicate,
     message_of,
     ord_status_of,
     restatement_of,
     time_in_force_of,
+    total_of,
 )
 
 SYMBOL: Final = "FIX"
@@ -34,13 +36,14 @@ PRICE: Final = Decimal(100)
 
 PRICE_QUANTUM: Final = Decimal("1E-9")
 _VOICE: Final = "VOICE"
-_END_OF_GTD: Final = 10**18
-_DUPLICATE_ORDER: Final = ("6", "duplicate order")
+END_OF_GTD: Final = 10**18
+"""Later than every row: integer ns UTC."""
 _ABOUT_NO_ORDER: Final = ("8", "I")
 """A refusal and a status of an order that nobody knows: no order comes to be by them."""
 
 
 class _Trade(NamedTuple):
+    order: str
     quantity: Decimal
     price: Decimal
 
@@ -50,7 +53,8 @@ class FixSession:
 
     Attributes:
         asked: the message type of every cancel and replace request, by its ClOrdID.
-        refused: those of them that our own core refused: they never reached the venue.
+        sent, unsent: the ids of messages that our core sent on, and of those that it did not: refused, or
+            done already. Those never reached the venue.
         adopted: what the book calls an order that it did not create, by the order's first id.
     """
 
@@ -59,9 +63,16 @@ class FixSession:
         self._orders: dict[str, str] = {}  # any ClOrdID or OrderID -> the first id of its order
         self._trades: dict[str, _Trade] = {}
         self._open_replaces: set[str] = set()
+        self._asked_quantities: dict[str, Decimal] = {}  # of replaces, by their ClOrdID
+        self._immediate: set[str] = set()  # orders that do not rest
+        self._unpriced: set[str] = set()  # orders with an execution of which no row says the price
+        self._derived: set[int] = set()  # rows whose price was made from their average
+        self._calculated: set[str] = set()
+        self._pending_unsent: set[str] = set()  # requests that are pending for the venue alone
         self._last_order = ""
         self.asked: dict[str, str] = {}
-        self.refused: set[str] = set()
+        self.sent: set[str] = set()
+        self.unsent: set[str] = set()
         self.adopted: dict[str, str] = {}
 
     def order_of(self, row: Row) -> str | None:
@@ -99,6 +110,17 @@ class FixSession:
             self._learn(row, name)
         return made if isinstance(made, tuple) else (made,)
 
+    def known(self, row: Row, order: str | None) -> Known:
+        """What the rows so far say, which the cells of this one about ``order`` are read by."""
+        others = [key for key in self._open_replaces if key != row.cl_ord_id and self._orders[key] == order]
+        return Known(
+            is_priced=order not in self._unpriced and row.number not in self._derived,
+            is_calculated=order in self._calculated,
+            is_unsent=row.cl_ord_id in self.unsent,
+            is_pending_unsent=any(self._orders[key] == order for key in self._pending_unsent),
+            asked=tuple(self._asked_quantities[key] for key in others if key in self._asked_quantities),
+        )
+
     def _learn(self, row: Row, order: str) -> None:
         self._last_order = order
         for name in (row.cl_ord_id, _venue_order_id(row)):
@@ -108,8 +130,12 @@ class FixSession:
     # --- our requests -------------------------------------------------------------------------------
 
     def _new_order(self, row: Row) -> requests.SubmitOrder:
+        if not row.cl_ord_id:
+            raise InvalidInput("cl_ord_id", "a new order needs an id")
         self._learn(row, row.cl_ord_id)
         time_in_force = time_in_force_of(row, self._scenario.title)
+        if time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
+            self._immediate.add(row.cl_ord_id)
         order = OrderRequest(
             client_order_id=row.cl_ord_id,
             symbol=SYMBOL,
@@ -117,7 +143,7 @@ class FixSession:
             quantity=self._order_quantity(row),
             price=PRICE if row.price is None else row.price,
             time_in_force=time_in_force,
-            expire_ts_ns=_END_OF_GTD if time_in_force is TimeInForce.GTD else None,
+            expire_ts_ns=END_OF_GTD if time_in_force is TimeInForce.GTD else None,
         )
         verdict = requests.RiskResult(RiskDecision.ALLOW, rule="matrix")
         return requests.SubmitOrder(ts_ns=row.number, order=order, verdict=verdict)
@@ -125,7 +151,7 @@ class FixSession:
     def _order_quantity(self, row: Row) -> Decimal:
         """The order's quantity; of an order by cash amount (FIX 4.4 Vol 4, L.1.b) as first reported."""
         later = self._scenario.rows[row.number :]
-        reported = [_total(after) for after in later if after.cl_ord_id == row.cl_ord_id]
+        reported = [total_of(after) for after in later if after.cl_ord_id == row.cl_ord_id]
         quantity = row.order_qty or next(filter(None, reported), None)
         if quantity is None:
             raise InvalidInput("order_qty", "no row says how large the order is")
@@ -138,6 +164,8 @@ class FixSession:
     def _replace(self, row: Row) -> requests.AmendOrder:
         order = self._ask(row, REPLACE_REQUEST)
         self._open_replaces.add(row.cl_ord_id)
+        if row.order_qty is not None:
+            self._asked_quantities.setdefault(row.cl_ord_id, row.order_qty)
         # A request that keeps the quantity is about another term, and each asks for something else.
         price = row.price or EXACT.add(PRICE, EXACT.multiply(PRICE_QUANTUM, Decimal(row.number)))
         return requests.AmendOrder(
@@ -163,7 +191,7 @@ class FixSession:
         """What every report carries. An id that our book never saw is named by the order it stands for."""
         name = row.cl_ord_id
         order = self._orders.get(name)
-        is_ours = name not in self.refused and (name in self.asked or name == order)
+        is_ours = name not in self.unsent and (name in self.asked or name == order)
         if not is_ours and order is not None:
             name = self.adopted.get(order, order)
         elif not is_ours:
@@ -178,12 +206,19 @@ class FixSession:
         }
 
     def _executed(self, row: Row) -> dict[str, Any]:
-        """``_named``, with the totals that an execution report has."""
+        """``_named``, with the totals, for reports of executions.
+
+        Others go without: a total is booked where it is above ours, and would then agree with itself.
+        """
         return self._named(row) | {"cumulative_quantity": row.cum_qty, "average_price": row.avg_px}
 
     def _answered(self, row: Row, message: str) -> str:
         """The request of this type that the row answers, empty if nobody asked."""
         return row.cl_ord_id if self.asked.get(row.cl_ord_id) == message else ""
+
+    def _answered_at_last(self, row: Row) -> None:
+        self._open_replaces.discard(row.cl_ord_id)
+        self._pending_unsent.discard(row.cl_ord_id)
 
     def _execution_id(self, row: Row) -> str:
         return row.exec_id or f"{self._scenario.ref}-{row.number}"
@@ -192,7 +227,7 @@ class FixSession:
         request = self.asked.get(row.cl_ord_id)
         is_replace = request == REPLACE_REQUEST or (request is None and row.cxl_rej_response_to == "2")
         kind = reports.AmendRejectReport if is_replace else reports.CancelRejectReport
-        self._open_replaces.discard(row.cl_ord_id)
+        self._answered_at_last(row)
         return kind(**self._named(row), request_id=row.cl_ord_id)
 
     def _new(self, row: Row, order: Order | None) -> reports.Report:
@@ -200,72 +235,82 @@ class FixSession:
         if order is None:  # nobody but the venue tells what it is
             terms = {
                 "side": Side.BUY,
-                "quantity": row.order_qty,
-                "leaves": row.leaves_qty,
+                **_size(row),
                 "price": PRICE,
                 "time_in_force": time_in_force_of(row, self._scenario.title),
             }
-        return reports.AcknowledgeReport(**self._executed(row), **terms)
+        return reports.AcknowledgeReport(**self._named(row), **terms)
 
     def _trade(self, row: Row, order: Order | None) -> tuple[reports.Report, ...]:
         quantity = row.last_qty or _growth(row, order)
-        trade = self._trades[self._execution_id(row)] = _traded(row, order, quantity)
-        status = ord_status_of(row)
+        trade = self._trades[self._execution_id(row)] = self._traded(row, order, quantity)
+        end = ord_status_of(row) if self._may_end(row) else None
         fill = reports.FillReport(
             **self._executed(row),
             execution_id=self._execution_id(row),
             quantity=trade.quantity,
             price=trade.price,
             side=Side.BUY,
-            remainder_cancelled=status is OrdStatus.CANCELED,
+            remainder_cancelled=end is OrdStatus.CANCELED,
         )
-        if row.orig_cl_ord_id and row.cl_ord_id in self._open_replaces - self.refused:
+        if row.orig_cl_ord_id and row.cl_ord_id in self._open_replaces - self.unsent:
             # Fills name a replacement only once it is in force: the message accepts it and trades.
-            return (self._amended(row, self._named(row)), fill)
-        if status is OrdStatus.EXPIRED:
+            return (self._amended(row, order), fill)
+        if end is OrdStatus.EXPIRED:
             return (fill, reports.ExpireReport(**self._named(row)))
         return (fill,)
 
-    def _replaced(self, row: Row, order: Order | None) -> reports.Report:
-        return self._amended(row, self._executed(row))
+    def _may_end(self, row: Row) -> bool:
+        """Whether the trade may also say that the rest is gone: exchanges bundle the two."""
+        return not row.leaves_qty or bool(row.spec_anomaly) or self.order_of(row) in self._immediate
 
-    def _amended(self, row: Row, named: dict[str, Any]) -> reports.Report:
-        self._open_replaces.discard(row.cl_ord_id)
+    def _amended(self, row: Row, order: Order | None) -> reports.Report:
+        self._answered_at_last(row)
+        size = _size(row)
+        asked = self._asked_quantities.get(row.cl_ord_id)
+        if asked is not None:  # never below what is filled: FIX 4.4 Vol 4, C.3.c
+            size = {"quantity": asked if order is None else max(asked, order.filled)}
         request_id = self._answered(row, REPLACE_REQUEST)
-        return reports.AmendReport(**named, request_id=request_id, **_size(row), price=row.price)
+        return reports.AmendReport(**self._named(row), request_id=request_id, **size, price=row.price)
 
     def _pending(self, row: Row, order: Order | None) -> reports.Report:
-        return reports.PendingReport(**self._executed(row), request_id=row.cl_ord_id)
+        if row.cl_ord_id in self.unsent and row.cl_ord_id in self._orders:
+            self._pending_unsent.add(row.cl_ord_id)
+        return reports.PendingReport(**self._named(row), request_id=row.cl_ord_id)
 
     def _canceled(self, row: Row, order: Order | None) -> reports.Report:
-        return reports.CancelReport(**self._executed(row), request_id=self._answered(row, CANCEL_REQUEST))
+        self._answered_at_last(row)
+        return reports.CancelReport(**self._named(row), request_id=self._answered(row, CANCEL_REQUEST))
 
     def _rejected(self, row: Row, order: Order | None) -> reports.Report:
-        status = ord_status_of(row)
-        if status is None:
-            is_duplicate = row.ord_rej_reason.casefold() in _DUPLICATE_ORDER
-        else:  # it tells of the order that has the id already, which lives on
-            is_duplicate = status is not OrdStatus.REJECTED
-        return reports.RejectReport(**self._executed(row), duplicate_client_order_id=is_duplicate)
+        return reports.RejectReport(**self._named(row), duplicate_client_order_id=is_duplicate(row))
 
     def _stopped(self, row: Row, order: Order | None) -> reports.Report:
-        return reports.StopReport(**self._executed(row), quantity=row.last_qty, price=row.last_px)
+        return reports.StopReport(**self._named(row), quantity=row.last_qty, price=row.last_px)
 
     def _restated(self, row: Row, order: Order | None) -> reports.Report:
-        return reports.RestateReport(
-            **self._executed(row), **_size(row), price=row.price, restatement=restatement_of(row)
-        )
+        restatement = restatement_of(row)
+        is_recounted = restatement is RestatementReason.CORPORATE_ACTION
+        named = self._executed(row) if is_recounted else self._named(row)
+        return reports.RestateReport(**named, **_size(row), price=row.price, restatement=restatement)
+
+    def _back_office(self, row: Row, order: Order | None) -> reports.Report:
+        """Calculated: over for the day, if the order is not over anyway."""
+        self._calculated.add(self.order_of(row) or "")
+        is_filled = order is not None and order.filled >= order.quantity
+        kind = reports.StatusReport if is_filled else reports.DoneForDayReport
+        return kind(**self._named(row))
 
     def _status(self, row: Row, order: Order | None) -> reports.Report:
         return reports.StatusReport(
-            **self._executed(row),
+            **self._named(row),
             ord_status=ord_status_of(row),
             quantity=row.order_qty,
             leaves=row.leaves_qty,
         )
 
     def _trade_cancel(self, row: Row, order: Order | None) -> reports.Report:
-        reference = row.exec_ref_id or self._meant(EXACT.minus(_growth(row, order)))
+        reference = row.exec_ref_id or self._meant(row, EXACT.minus(_growth(row, order)))
         self._trades.pop(reference, None)
         return reports.TradeCancelReport(
             **self._executed(row), execution_ref_id=reference, execution_id=self._execution_id(row)
@@ -273,10 +318,10 @@ class FixSession:
 
     def _trade_correct(self, row: Row, order: Order | None) -> reports.Report:
         size = EXACT.subtract(row.last_qty or ZERO, _growth(row, order))
-        reference = row.exec_ref_id or self._meant(size)
-        was = self._trades.pop(reference, _Trade(ZERO, PRICE))
+        reference = row.exec_ref_id or self._meant(row, size)
+        was = self._trades.pop(reference, _Trade("", ZERO, PRICE))
         quantity = row.last_qty or EXACT.add(was.quantity, _growth(row, order))
-        trade = self._trades[self._execution_id(row)] = _traded(row, order, quantity, was)
+        trade = self._trades[self._execution_id(row)] = self._traded(row, order, quantity, was)
         return reports.TradeCorrectReport(
             **self._executed(row),
             execution_ref_id=reference,
@@ -285,12 +330,36 @@ class FixSession:
             price=trade.price,
         )
 
-    def _meant(self, size: Decimal) -> str:
-        """The execution meant where no reference is given: the last of this size, else the last."""
-        known = list(reversed(self._trades.items()))
+    def _meant(self, row: Row, size: Decimal) -> str:
+        """The order's execution meant where no reference is given: the last of this size, else the last."""
+        order = self.order_of(row)
+        known = [(key, trade) for key, trade in reversed(self._trades.items()) if trade.order == order]
         if not known:
             raise InvalidInput("exec_ref_id", "no execution that it could be about was reported")
         return next((key for key, trade in known if trade.quantity == size), known[0][0])
+
+    def _traded(self, row: Row, order: Order | None, quantity: Decimal, was: _Trade | None = None) -> _Trade:
+        """The terms of an execution, or of one that takes the place of ``was``.
+
+        The price is the one given, else what the average price of all makes of it, else always the same.
+        """
+        name = self.order_of(row) or ""
+        if quantity <= ZERO:
+            raise InvalidInput("last_qty", "an execution needs its quantity")
+        if row.last_px:
+            return _Trade(name, quantity, row.last_px)
+        if not row.avg_px or row.cum_qty is None:
+            if was is None:
+                self._unpriced.add(name)
+            return _Trade(name, quantity, PRICE if was is None else was.price)
+        booked = ZERO if order is None else order.notional
+        if was is not None:
+            booked = EXACT.subtract(booked, EXACT.multiply(was.quantity, was.price))
+        whole = EXACT.subtract(EXACT.multiply(row.avg_px, row.cum_qty), booked)
+        if whole <= ZERO and name not in self._unpriced:
+            raise InvalidInput("avg_px", "no price of this execution gives this average")
+        self._derived.add(row.number)
+        return _Trade(name, quantity, divide(whole, quantity, PRICE_QUANTUM))
 
 
 _BY_MESSAGE: Final[dict[str, Callable[[FixSession, Row], requests.Input]]] = {
@@ -304,8 +373,8 @@ _Maker = Callable[[FixSession, Row, Order | None], reports.Report | tuple[report
 
 
 def _only(kind: type[reports.Report]) -> _Maker:
-    """A report that says no more than its name and the totals."""
-    return lambda session, row, order: kind(**session._executed(row))
+    """A report that says no more than its name."""
+    return lambda session, row, order: kind(**session._named(row))
 
 
 _BY_EXEC_TYPE: Final[dict[str, _Maker]] = {
@@ -314,13 +383,13 @@ _BY_EXEC_TYPE: Final[dict[str, _Maker]] = {
     "2": FixSession._trade,
     "3": _only(reports.DoneForDayReport),
     "4": FixSession._canceled,
-    "5": FixSession._replaced,
+    "5": FixSession._amended,
     "6": FixSession._pending,
     "7": FixSession._stopped,
     "8": FixSession._rejected,
     "9": _only(reports.SuspendReport),
     "A": FixSession._status,  # received and not accepted: no news to who sent it
-    "B": _only(reports.DoneForDayReport),
+    "B": FixSession._back_office,
     "C": _only(reports.ExpireReport),
     "D": FixSession._restated,
     "E": FixSession._pending,
@@ -332,25 +401,11 @@ _BY_EXEC_TYPE: Final[dict[str, _Maker]] = {
 }
 
 
-def is_request(row: Row) -> bool:
-    """Whether the row is a message of ours; one that FIX does not have is nobody's."""
-    try:
-        return message_of(row) in (NEW_ORDER, CANCEL_REQUEST, REPLACE_REQUEST, STATUS_REQUEST)
-    except UnknownEnumValue:
-        return False
-
-
 def _venue_order_id(row: Row) -> str:
     """The venue's id of the order. One given by telephone has nothing else to be known by."""
     if row.order_id and row.order_id != "NONE":
         return row.order_id
     return "" if row.cl_ord_id else _VOICE
-
-
-def _total(row: Row) -> Decimal | None:
-    if row.order_qty is not None or row.cum_qty is None or row.leaves_qty is None:
-        return row.order_qty
-    return EXACT.add(row.cum_qty, row.leaves_qty)
 
 
 def _size(row: Row) -> dict[str, Any]:
@@ -362,21 +417,3 @@ def _growth(row: Row, order: Order | None) -> Decimal:
     if row.cum_qty is None:
         return ZERO
     return EXACT.subtract(row.cum_qty, ZERO if order is None else order.filled)
-
-
-def _traded(row: Row, order: Order | None, quantity: Decimal, was: _Trade | None = None) -> _Trade:
-    """The terms of an execution, or of one that takes the place of ``was``.
-
-    The price is the one given, else what the average price of all makes of it, else always the same.
-    """
-    if quantity <= ZERO:
-        raise InvalidInput("last_qty", "an execution needs its quantity")
-    if row.last_px:
-        return _Trade(quantity, row.last_px)
-    if not row.avg_px or row.cum_qty is None:
-        return _Trade(quantity, PRICE if was is None else was.price)
-    booked = ZERO if order is None else order.notional
-    if was is not None:
-        booked = EXACT.subtract(booked, EXACT.multiply(was.quantity, was.price))
-    whole = EXACT.subtract(EXACT.multiply(row.avg_px, row.cum_qty), booked)
-    return _Trade(quantity, divide(whole, quantity, PRICE_QUANTUM))

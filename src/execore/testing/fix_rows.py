@@ -5,7 +5,9 @@ A cell may be null or left out, words may be FIX's names or their codes on the w
 for are skipped.
 """
 
+import difflib
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -14,11 +16,13 @@ from typing import Any, Final
 import msgspec
 
 from execore.model.errors import ExecoreError, InputFileError, UnknownEnumValue
-from execore.model.money import Number, to_decimal
+from execore.model.money import EXACT, Number, to_decimal
 from execore.model.vocabulary import OrdStatus, RestatementReason, TimeInForce
 
 MAIN: Final = "main"
 """The branch that the table goes on with; every other is one row that ends there."""
+
+_DAY: Final = re.compile(r"\s*day\s*(\d+)", re.IGNORECASE)
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +91,7 @@ def read_scenarios(path: Path) -> tuple[Scenario, ...]:
     """
     try:
         document = json.loads(path.read_bytes(), parse_float=Decimal)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputFileError(f"{path} cannot be read: {error}", "Give a JSON file of matrices") from None
     listed = document.get("scenarios") if isinstance(document, dict) else None
     if not isinstance(listed, list) or not listed:
@@ -97,7 +101,7 @@ def read_scenarios(path: Path) -> tuple[Scenario, ...]:
 
 def _scenario(value: Any, where: str) -> Scenario:
     steps = value.get("steps") if isinstance(value, dict) else None
-    if not isinstance(steps, list):
+    if not isinstance(steps, list) or not steps:
         raise InputFileError(f"{where} has no steps", 'Give it a "ref" and a list of "steps"')
     ref = _text(value.get("ref")) or where.rpartition(": ")[2].replace(" ", "-")
     rows = tuple(
@@ -114,7 +118,18 @@ def _row(value: Any, number: int, where: str) -> Row:
         cells |= {name: _number(value.get(name), name) for name in _NUMBERS}
     except ExecoreError as error:
         raise InputFileError(f"{where}: {error.what}", "Quantities and prices are numbers, or null") from None
-    return Row(number=number, branch=_text(value.get("branch")) or MAIN, **cells)
+    return Row(number=number, branch=_branch(_text(value.get("branch")), where), **cells)
+
+
+def _branch(text: str, where: str) -> str:
+    name = text.casefold()
+    if name in ("", MAIN):
+        return MAIN
+    if difflib.get_close_matches(name, (MAIN,)):
+        raise InputFileError(
+            f"{where}: the branch {text!r:.40} is neither", f'Write "{MAIN}", or name the alternative'
+        )
+    return text
 
 
 def _text(value: object) -> str:
@@ -231,6 +246,14 @@ def message_of(row: Row) -> str:
     return _code(row.message, row.msg_type, _MESSAGES, "message")
 
 
+def is_request(row: Row) -> bool:
+    """Whether the row is a message of ours; one that FIX does not have is nobody's."""
+    try:
+        return message_of(row) in (NEW_ORDER, CANCEL_REQUEST, REPLACE_REQUEST, STATUS_REQUEST)
+    except UnknownEnumValue:
+        return False
+
+
 def exec_type_of(row: Row) -> str:
     """ExecType(150) of an execution report as FIX 4.4 would say it; 1 and 2 are left as they are.
 
@@ -252,11 +275,37 @@ def ord_status_of(row: Row) -> OrdStatus | None:
     """
     if not (row.ord_status or row.ord_status_code):
         return None
-    status = _BY_STATUS_CODE[_code(row.ord_status, row.ord_status_code, _ORD_STATUSES, "ord_status")]
-    if status is not OrdStatus.CALCULATED:
-        return status
-    # Over for the day, with the commissions known: a status of the back office, which no order of ours takes.
-    return OrdStatus.FILLED if row.cum_qty == row.order_qty else OrdStatus.DONE_FOR_DAY
+    return _BY_STATUS_CODE[_code(row.ord_status, row.ord_status_code, _ORD_STATUSES, "ord_status")]
+
+
+def is_unknown_order(row: Row) -> bool:
+    """Whether the refusal of a request says that the venue knows no such order: by CxlRejReason(102)."""
+    return row.order_id == "NONE" or _letters(row.cxl_rej_reason) in ("1", "unknownorder")
+
+
+def is_duplicate(row: Row) -> bool:
+    """Whether a reject tells of the order that has the id already, and lives on (FIX 4.4 Vol 4, F.1.a).
+
+    By OrdRejReason(103), else by what rests, else by the status.
+    """
+    if _letters(row.ord_rej_reason) in ("6", "duplicateorder"):
+        return True
+    if row.leaves_qty is not None:
+        return row.leaves_qty > 0
+    return ord_status_of(row) not in (None, OrdStatus.REJECTED)
+
+
+def day_of(row: Row) -> str:
+    """The day that the row's time names, as in ``Day 2,1``; empty if it names none."""
+    found = _DAY.match(row.time)
+    return found[1] if found else ""
+
+
+def total_of(row: Row) -> Decimal | None:
+    """How large the order is by this row: OrderQty, else what is executed and what rests."""
+    if row.order_qty is not None or row.cum_qty is None or row.leaves_qty is None:
+        return row.order_qty
+    return EXACT.add(row.cum_qty, row.leaves_qty)
 
 
 def time_in_force_of(row: Row, title: str) -> TimeInForce:

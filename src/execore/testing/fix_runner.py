@@ -5,8 +5,7 @@ order's status and quantities are compared, and which order it touched; after ev
 """
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
-from enum import StrEnum
+from datetime import date, timedelta
 from typing import Final
 
 import msgspec
@@ -17,23 +16,14 @@ from execore.model import events, requests
 from execore.model.answers import Answer, Outcome
 from execore.model.errors import ExecoreError, InvalidInput, InvariantViolation
 from execore.model.instruments import Instrument
-from execore.model.money import ONE, ZERO, divide, text_of
 from execore.model.orders import Order
-from execore.model.vocabulary import CostMethod, InstrumentKind, OrdStatus
-from execore.testing.fix_normaliser import PRICE_QUANTUM, SYMBOL, FixSession, is_request
-from execore.testing.fix_rows import (
-    EXECUTION_REPORT,
-    MAIN,
-    NEW_ORDER,
-    Row,
-    Scenario,
-    exec_type_of,
-    message_of,
-    ord_status_of,
-)
+from execore.model.vocabulary import CostMethod, InstrumentKind
+from execore.testing.fix_compare import COLUMNS, Cell, Verdict, cell, compared, compared_with_none
+from execore.testing.fix_normaliser import END_OF_GTD, PRICE_QUANTUM, SYMBOL, FixSession
+from execore.testing.fix_rows import MAIN, Row, Scenario, day_of, is_request, message_of
 
 NO_ORDER: Final = "none"
-_MONEY_PLACES: Final = 2
+_FIRST_DAY: Final = date(2000, 1, 1)
 _INSTRUMENT: Final = Instrument(
     symbol=SYMBOL,
     currency="USD",
@@ -43,32 +33,15 @@ _INSTRUMENT: Final = Instrument(
 )
 
 
-class Verdict(StrEnum):
-    """What came of one comparison."""
-
-    EQUAL = "equal"
-    DIFFERS = "differs"
-    KNOWN_ANOMALY = "known_anomaly"
-    """The standard prints here what its own rules do not allow; we follow the rules."""
-
-
-class Cell(msgspec.Struct, frozen=True):
-    """One comparison, in words and canonical numbers."""
-
-    column: str
-    expected: str
-    got: str
-    verdict: Verdict
-
-
 class RowResult(msgspec.Struct, frozen=True):
     """What one row came to.
 
     Attributes:
         step: the row's place in its table, from 1.
         message: what it is: message, ids, and the type of an execution report.
-        note: what is not compared: that our core refused a request, or that nothing was sent.
-        empty: how many cells the table leaves empty where the core has a value.
+        note: what became of it: that our core did not send a request, or that nothing was sent.
+        empty: how many cells are not compared: the table leaves them empty, or nothing can be held against
+            them.
     """
 
     scenario: str
@@ -125,6 +98,7 @@ class _Run:
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
         self._session = FixSession(scenario)
+        self._day = ""
         self._state, _ = open_book("matrix", CostMethod.AVERAGE, 0)
         step(self._state, requests.DefineInstrument(ts_ns=0, instrument=_INSTRUMENT))
 
@@ -133,8 +107,8 @@ class _Run:
         try:
             result = self._taken(row)
         except ExecoreError as error:
-            cell = Cell("row", "can be run", f"cannot run: {error}", Verdict.DIFFERS)
-            result = self._result(row, cells=(cell,))
+            failed = Cell("row", "can be run", f"cannot run: {error}", Verdict.DIFFERS)
+            result = self._result(row, cells=(failed,))
         try:
             invariants.check(self._state)
         except InvariantViolation as error:
@@ -143,9 +117,20 @@ class _Run:
         return result
 
     def _taken(self, row: Row) -> RowResult:
+        self._begin_day(row)
         if not message_of(row):
             return self._result(row, note="nothing was sent")
         return self._request(row) if is_request(row) else self._report(row)
+
+    def _begin_day(self, row: Row) -> None:
+        """Tell the core when the rows go on to another day."""
+        day = day_of(row) or self._day
+        if self._day and day != self._day:
+            trade_date = (_FIRST_DAY + timedelta(days=row.number)).isoformat()  # later than any above
+            step(
+                self._state, requests.StartDay(ts_ns=row.number, trade_date=trade_date, ends_ts_ns=END_OF_GTD)
+            )
+        self._day = day
 
     def _request(self, row: Row) -> RowResult:
         cause = self._session.to_request(row)
@@ -158,12 +143,15 @@ class _Run:
         except Exception as error:
             return self._result(row, cells=(_failure(error),))
         else:
-            if answer.outcome is not Outcome.REFUSED or answer.refusal is None:
+            if answer.outcome is Outcome.APPLIED:
+                self._session.sent.add(row.cl_ord_id)
                 return self._result(row)
-            refusal = f"{answer.refusal.code}: {answer.refusal.message}"
-        if message_of(row) != NEW_ORDER:
-            self._session.refused.add(row.cl_ord_id)
-        return self._result(row, note=f"refused by us: {refusal}")
+            refusal = answer.outcome.value
+            if answer.refusal is not None:
+                refusal = f"{answer.refusal.code}: {answer.refusal.message}"
+        if row.cl_ord_id not in self._session.sent:  # else it repeats what was sent
+            self._session.unsent.add(row.cl_ord_id)
+        return self._result(row, note=f"not sent by us: {refusal}")
 
     def _report(self, row: Row) -> RowResult:
         expected = self._session.order_of(row)
@@ -178,12 +166,18 @@ class _Run:
         if expected is not None and len(created) == 1 and self._order(expected) is None:
             self._session.adopted[expected] = next(iter(created))
         got = ", ".join(sorted(map(self._name, touched))) or NO_ORDER
-        which = _cell("order", expected or NO_ORDER, got)
+        known = self._session.known(row, expected)
+        is_for_nobody = known.is_unsent and got == NO_ORDER
+        which = cell("order", NO_ORDER if expected is None or is_for_nobody else expected, got)
         order = self._order(expected)
-        # What is said of an order that nobody knows describes none: no other cell can be held against ours.
-        cells = [which] if order is None else [which, *_compared(row, order)]
-        empty = 0 if order is None else len(_COLUMNS) - len(cells) + 1
+        if expected is None:
+            cells = [which, *compared_with_none(row)]
+        else:
+            cells = [which] if order is None else [which, *compared(row, order, known)]
+        empty = len(COLUMNS) - len(cells) + 1
         note = ", ".join(sorted({answer.outcome.value for answer in answers}))
+        if known.is_unsent:
+            note = f"answers what was not sent by us; {note}"
         return self._result(row, tuple(cells), note, empty)
 
     def _orders(self) -> dict[str, Order]:
@@ -226,51 +220,6 @@ def _described(row: Row) -> str:
     ids = ",".join(filter(None, (row.cl_ord_id, row.orig_cl_ord_id)))
     parts = (row.message or row.msg_type or "off wire", ids, row.exec_type or row.exec_type_code)
     return " ".join(filter(None, parts))
-
-
-# --- comparing ----------------------------------------------------------------------------------------------
-
-_COLUMNS: Final = ("ord_status", "cum_qty", "leaves_qty", "avg_px", "order_qty")
-
-
-def _compared(row: Row, order: Order) -> list[Cell]:
-    """A cell for each column in which the row says something."""
-    is_known = bool(row.spec_anomaly)
-    cells: list[Cell] = []
-    status = ord_status_of(row)
-    if status is not None:
-        misprinted = is_known or _is_misprint(row, status, order.ord_status)
-        cells.append(_cell("ord_status", status.value, order.ord_status.value, misprinted))
-    numbers = (
-        ("cum_qty", row.cum_qty, order.filled),
-        ("leaves_qty", row.leaves_qty, order.leaves),
-        ("avg_px", row.avg_px, _rounded_like(row.avg_px, order.average_price)),
-        ("order_qty", row.order_qty, order.quantity),
-    )
-    for column, expected, got in numbers:
-        if expected is not None:
-            cells.append(_cell(column, text_of(expected), text_of(got), is_known))
-    return cells
-
-
-def _is_misprint(row: Row, printed: OrdStatus, ours: OrdStatus) -> bool:
-    """FIX 4.4 Vol 4, B.1.d prints New in the acknowledgement of an order whose cancel is pending."""
-    is_acknowledgement = message_of(row) == EXECUTION_REPORT and exec_type_of(row) == "0"
-    return is_acknowledgement and printed is OrdStatus.NEW and ours is OrdStatus.PENDING_CANCEL
-
-
-def _rounded_like(printed: Decimal | None, average: Decimal | None) -> Decimal:
-    """Our average price to as many places as are printed, to cents at least."""
-    if printed is None or average is None:
-        return ZERO
-    places = max(_MONEY_PLACES, -int(printed.as_tuple().exponent))
-    return divide(average, ONE, Decimal((0, (1,), -places)))
-
-
-def _cell(column: str, expected: str, got: str, is_known_anomaly: bool = False) -> Cell:
-    if expected == got:
-        return Cell(column, expected, got, Verdict.EQUAL)
-    return Cell(column, expected, got, Verdict.KNOWN_ANOMALY if is_known_anomaly else Verdict.DIFFERS)
 
 
 def _failure(error: Exception) -> Cell:

@@ -11,6 +11,8 @@ be read. The notation is described in docs/scenarios.md, and parsed by ``scenari
 import argparse
 import difflib
 import json
+import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,6 +31,7 @@ from execore.model.requests import DefineInstrument
 from execore.runtime.recovery import replayed
 from execore.testing.scenario_expect import Seen, disagreements
 from execore.testing.scenario_notation import Block, Scenario, Step, parse
+from execore.testing.scenario_output import run_command, shown
 from execore.testing.scenario_trace import answer_lines, error_line, ledger_lines
 from execore.testing.scenario_words import value_text
 
@@ -233,42 +236,58 @@ def _difference(name: str, before: str, after: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
+    """Write a file beside it and put that in its place: what is there is lost only to what is complete."""
+    place = path.resolve()
+    beside = place.with_name(f".{place.name}.{os.getpid()}.new")
     try:
-        path.write_bytes(text.encode())
+        try:
+            beside.write_bytes(text.encode())
+            shutil.copymode(place, beside)
+            beside.replace(place)
+        finally:
+            beside.unlink(missing_ok=True)
     except OSError as error:
         raise InputFileError(
-            f"{path.as_posix()}:1: cannot be written ({error})", "Check its permissions"
+            f"{path.as_posix()}:1: cannot be written ({error})", "Check its permissions and the free space"
         ) from error
 
 
 # --- the command line --------------------------------------------------------------------------------------
 
 
-def scenario_files(places: Sequence[Path]) -> Iterator[Path]:
-    """Every file named, and every scenario in every directory named, sorted.
+def scenario_files(place: Path) -> list[Path]:
+    """The file named, or every scenario in the directory named, sorted.
 
     Raises:
-        InputFileError: a directory has none.
+        InputFileError: the directory has none.
     """
-    for place in places:
-        if not place.is_dir():
-            yield place
-            continue
-        found = sorted(place.rglob(f"*{SUFFIX}"))
-        if not found:
-            raise InputFileError(f"{place.as_posix()}: no scenario here", f"Expected: files named *{SUFFIX}")
-        yield from found
+    if not place.is_dir():
+        return [place]
+    found = sorted(place.rglob(f"*{SUFFIX}"))
+    if not found:
+        raise InputFileError(f"{place.as_posix()}: no scenario here", f"Expected: files named *{SUFFIX}")
+    return found
 
 
 def _results(places: Sequence[Path], rewrite: bool) -> Iterator[Result]:
+    for place in places:
+        try:
+            paths = scenario_files(place)
+        except InputFileError as error:
+            yield Result(place.as_posix(), "unreadable", (str(error),))
+            continue
+        for path in paths:
+            yield _result(path, rewrite)
+
+
+def _result(path: Path, rewrite: bool) -> Result:
     try:
-        for path in scenario_files(places):
-            try:
-                yield run_file(path, rewrite)
-            except InputFileError as error:
-                yield Result(path.as_posix(), "unreadable", (str(error),))
+        return run_file(path, rewrite)
     except InputFileError as error:
-        yield Result(error.what.partition(":")[0], "unreadable", (str(error),))
+        return Result(path.as_posix(), "unreadable", (str(error),))
+    except Exception as error:  # whatever is wrong with one file, the others are run
+        problem = f"{path.as_posix()}:1: {type(error).__name__}: {error}"
+        return Result(path.as_posix(), "unreadable", (problem,))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -278,11 +297,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rewrite", action="store_true", help="write what happened into the files")
     parser.add_argument("--json", action="store_true", help="one JSON object a file, and a line each")
     options = parser.parse_args(arguments)
+    return run_command(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
     counts: dict[str, int] = {}
     for result in _results(options.places, options.rewrite):
         counts[result.status] = counts.get(result.status, 0) + 1
         if options.json:
-            _say(json.dumps(msgspec.structs.asdict(result)))
+            _say(json.dumps(msgspec.structs.asdict(result)))  # in ASCII, with the rest escaped
         elif result.status != "same":
             _say(
                 "\n".join(
@@ -295,7 +318,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{shown(text)}\n")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from execore.core.book_state import BookState
 from execore.core.position_ledger import position_to_dict
 from execore.model.answers import Answer
 from execore.model.effects import Alert, Effect, QueryOrder, SendAmend, SendCancel, SendOrder
-from execore.model.errors import InvalidInput, InvalidNumber
+from execore.model.errors import InvalidInput, InvalidNumber, UnknownGroup, UnknownInstrument
 from execore.model.groups import group_to_dict
 from execore.model.money import text_of, to_decimal
 from execore.model.orders import order_to_dict
@@ -23,6 +23,10 @@ _COUNTED: Final[Mapping[str, type[Effect]]] = {
     "amends": SendAmend,
     "queries": QueryOrder,
 }
+
+
+class NotThere(Exception):
+    """What an expectation is about does not exist: that does not hold, as a wrong number would not."""
 
 
 class Seen(msgspec.Struct):
@@ -42,18 +46,25 @@ def disagreements(words: Sequence[Word], seen: Seen) -> list[str]:
     """What an expectation says and is not so, as ``name is ACTUAL``; empty where all of it holds.
 
     Raises:
-        ValueError: it speaks of something that is not there, or cannot be asked about.
+        ValueError: it asks for what cannot be asked about.
     """
     if not words:
         raise ValueError("it says of nothing what is expected")
     subject, *rest = words
-    bare, facts = _SUBJECTS[subject.text](seen, rest) if subject.text in _SUBJECTS else _order(seen, subject)
+    try:
+        bare, facts = _facts(subject, seen, rest)
+    except (NotThere, UnknownInstrument, UnknownGroup) as error:
+        return [str(error)]
     said = dict(zip(bare, (word for word in rest if not word.name), strict=False))
     if sum(not word.name for word in rest) > len(bare):
         raise ValueError(f"{subject.text} takes no more than {len(bare)} words without names")
     said |= {SHORT.get(word.name, word.name): word for word in rest if word.name}
     found = {name: _text(_fact(facts, name)) for name in said}
     return [f"{name} is {found[name]}" for name, word in said.items() if not _same(found[name], word.text)]
+
+
+def _facts(subject: Word, seen: Seen, rest: Sequence[Word]) -> tuple[Sequence[str], Facts]:
+    return _SUBJECTS[subject.text](seen, rest) if subject.text in _SUBJECTS else _order(seen, subject)
 
 
 # --- what can be asked about, as the names of words that need none, and facts by name ----------------------
@@ -63,7 +74,7 @@ def _order(seen: Seen, subject: Word) -> tuple[Sequence[str], Facts]:
     state, key = seen.state, subject.text
     order = state.orders.find(key) or state.orders.by_venue_order_id(key)
     if order is None:
-        raise ValueError(f"{key} is no order; expect an order, or {', '.join(_SUBJECTS)}")
+        raise NotThere(f"{key} is no order; expect an order, or {', '.join(_SUBJECTS)}")
     key = order.client_order_id
     counts = {
         name: sum(type(effect) is kind and _about(effect) == key for effect in seen.effects)

@@ -21,6 +21,7 @@ from execore.model.ids import check_id
 from execore.model.instruments import Instrument
 from execore.model.orders import OrderRequest
 from execore.model.requests import Input, ReleaseOrder, RiskResult, SubmitOrder
+from execore.model.text import check_time
 from execore.model.vocabulary import CostMethod, OrderType, to_word
 from execore.testing.scenario_words import (
     DEFAULTS,
@@ -339,4 +340,4 @@ def _nanoseconds(text: str) -> int:
     if moment.tzinfo is None:
         raise ValueError(f"start {text} has no time zone; write it like 2026-01-05T14:30:00Z")
     since = moment - datetime.datetime.fromtimestamp(0, datetime.UTC)
-    return since // datetime.timedelta(microseconds=1) * 1000
+    return check_time(since // datetime.timedelta(microseconds=1) * 1000, "start")
