@@ -19,8 +19,10 @@ from execore.core.risk_hook import OrderLimits, RiskContext, RiskHook
 from execore.journal.audit_log import AuditLog
 from execore.journal.memory import MemoryJournal
 from execore.journal.sqlite import SqliteJournal
+from execore.model import events, failures, reports
 from execore.model.answers import Answer, Outcome, Refusal
-from execore.model.errors import ExecoreError
+from execore.model.effects import Alert
+from execore.model.errors import ExecoreError, InvalidInput
 from execore.model.groups import Group, GroupKind, GroupState
 from execore.model.instruments import Instrument
 from execore.model.orders import Order, OrderRequest
@@ -32,20 +34,24 @@ from execore.model.vocabulary import (
     OrderState,
     OrderType,
     OrdStatus,
+    RestatementReason,
     RiskDecision,
     Side,
     TimeInForce,
 )
 from execore.runtime.book import Book, open_book
 from execore.venues.calendars import ROUND_THE_CLOCK, Session, TradingCalendar, WeeklyCalendar
+from execore.venues.protocol import Capabilities, Venue
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ROUND_THE_CLOCK",
+    "Alert",
     "Answer",
     "AuditLog",
     "Book",
+    "Capabilities",
     "CostMethod",
     "ExecoreError",
     "Expiry",
@@ -54,6 +60,7 @@ __all__ = [
     "GroupState",
     "Instrument",
     "InstrumentKind",
+    "InvalidInput",
     "MemoryJournal",
     "OrdStatus",
     "Order",
@@ -66,6 +73,7 @@ __all__ = [
     "Outcome",
     "PositionLedger",
     "Refusal",
+    "RestatementReason",
     "RetryPolicy",
     "RiskContext",
     "RiskDecision",
@@ -76,6 +84,10 @@ __all__ = [
     "SqliteJournal",
     "TimeInForce",
     "TradingCalendar",
+    "Venue",
     "WeeklyCalendar",
+    "events",
+    "failures",
     "open_book",
+    "reports",
 ]

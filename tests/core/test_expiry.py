@@ -58,8 +58,9 @@ class TimedDesk(Desk):
         cause = requests.ExpiryDue(ts_ns=ts_ns, client_order_id=key, expiry=expiry, lateness_ns=LATENESS)
         return self.take(cause)
 
-    def start_day(self, trade_date: str) -> Answer:
-        return self.take(requests.StartDay(ts_ns=0, trade_date=trade_date, ends_ts_ns=END))
+    def start_day(self, trade_date: str, ts_ns: int = 0, **fields: Any) -> Answer:
+        named: dict[str, Any] = {"ts_ns": ts_ns, "trade_date": trade_date, "ends_ts_ns": END}
+        return self.take(requests.StartDay(**(named | fields)))
 
 
 def resting() -> TimedDesk:
@@ -272,6 +273,26 @@ def _fail(desk: Desk, request_id: str, fails: str, ts_ns: int) -> None:
         desk.take(requests.RequestOutcomeUnknown(**named, reason="timeout"))
 
 
+@pytest.mark.parametrize("skew", [0, 3600 * SECOND], ids=["right", "an hour ahead"])
+def test_news_of_the_order_postpone_neither_the_next_cancel_nor_the_alert(skew: int) -> None:
+    """What else happens to the order, by a clock that is not ours, is no reason to wait."""
+    desk = TimedDesk()
+    desk.submit_day()
+    desk.acknowledge()
+    asked, told = [], []
+    for second in range(70):
+        now = END + second * SECOND
+        answer = desk.pass_time(now, OURS)
+        asked += [second] * len(cancels(answer))
+        told += [second] * len(alert_codes(answer))
+        for request_id in cancels(answer)[: second < 30]:  # later cancels stay without an answer
+            _fail(desk, request_id, "refused", now + skew)
+        desk.fill(f"E{second}", "0.001", ts_ns=now + skew)
+    assert asked == [0, 2, 6, 14, 30]
+    assert told == [60]
+    assert_replays(desk)
+
+
 def test_a_cancel_without_an_answer_is_told_to_a_person_in_the_end() -> None:
     desk = resting()
     desk.pass_time(END, OURS)
@@ -319,6 +340,23 @@ def test_orders_are_due_by_the_rule_of_their_time_in_force() -> None:
     assert orders.get("dated").flags == ("expiry_overdue",)
     assert next_due_ns(orders, RULES) is None
     assert due(orders, RULES, 2 * END) == []
+
+
+def test_only_what_is_open_and_has_an_end_is_looked_at() -> None:
+    desk = TimedDesk()
+    ledger = desk.state.orders
+    desk.submit_day("day")
+    desk.submit("cancel", time_in_force="gtc")
+    desk.submit_day("held", verdict=PAUSE)
+    assert [order.client_order_id for order in ledger.ending_orders()] == ["day", "held"]
+    desk.acknowledge("day", "V1")
+    desk.pass_time(END, key="held")
+    assert ledger.ending_orders() == [ledger.get("day")]
+    desk.pass_time(END + LATENESS, SILENT, "day")
+    assert ledger.ending_orders() == []
+    desk.tell(reports.AmendReport, "day", leaves="1")
+    assert ledger.ending_orders() == [ledger.get("day")], "it rests after all"
+    assert desk.replayed().orders.ending_orders() == ledger.ending_orders()
 
 
 @pytest.mark.parametrize("ends", ["filled", "cancelled", "rejected", "denied"])
@@ -378,6 +416,64 @@ def test_a_good_till_order_that_was_done_for_the_day_rests_on_the_next(terms: di
     assert_shows(desk.order, flags=(), ord_status=OrdStatus.NEW, leaves=1)
     assert_replays(desk)
     assert desk.replayed().trade_date == desk.state.trade_date == "2026-03-03"
+
+
+@pytest.mark.parametrize(
+    ("done_ns", "resumed"),
+    [(END, True), (END + 1, False)],
+    ids=["by its open, so for the day before", "after its open, so for that day"],
+)
+def test_a_day_that_we_hear_of_late_resumes_only_what_was_done_before_it(done_ns: int, resumed: bool) -> None:
+    """The first to pass the time may come hours after the open."""
+    desk = TimedDesk()
+    desk.submit()
+    desk.acknowledge()
+    desk.start_day("2026-03-02")
+    desk.tell(reports.DoneForDayReport, ts_ns=done_ns)
+    for _ in range(2):
+        desk.start_day("2026-03-03", END + 5, opens_ts_ns=END)
+        assert desk.order.done_for_day is not resumed
+    desk.start_day("2026-03-04", 2 * END, opens_ts_ns=2 * END)
+    assert not desk.order.done_for_day
+    desk.tell(reports.DoneForDayReport, ts_ns=2 * END + 1)
+    assert_replays(desk)
+    assert event_names(desk.start_day("2026-03-05", 3 * END, opens_ts_ns=2 * END)) == ["DayStarted"]
+
+
+def test_what_is_done_for_the_day_and_filled_rests_again_if_its_trade_is_cancelled_on_the_next() -> None:
+    desk = TimedDesk()
+    desk.submit()
+    desk.acknowledge()
+    desk.tell(reports.DoneForDayReport)
+    desk.fill("E1", "1")
+    assert event_names(desk.start_day("2026-03-03")) == ["DayStarted", "OrderResumed"]
+    assert event_names(desk.start_day("2026-03-04")) == ["DayStarted"]
+    desk.tell(reports.TradeCancelReport, execution_ref_id="E1", execution_id="B1")
+    assert_shows(desk.order, state=OrderState.ACKNOWLEDGED, flags=(), leaves=1)
+    assert_replays(desk)
+
+
+def test_what_is_done_for_the_day_and_over_does_not_rest_again() -> None:
+    desk = TimedDesk()
+    desk.submit()
+    desk.acknowledge()
+    desk.tell(reports.DoneForDayReport)
+    desk.tell(reports.CancelReport)
+    assert event_names(desk.start_day("2026-03-03")) == ["DayStarted"]
+
+
+def test_a_day_that_began_by_mistake_is_corrected_once() -> None:
+    """Only the day that it says it corrects, so the same again, or a late one, starts nothing."""
+    desk = TimedDesk()
+    desk.start_day("2027-04-07")
+    assert desk.start_day("2026-03-03", corrects="2027-04-06").outcome is Outcome.ALREADY_DONE
+    assert event_names(desk.start_day("2026-03-03", corrects="2027-04-07")) == ["DayStarted"]
+    assert desk.state.trade_date == "2026-03-03"
+    for trade_date in ("2026-03-03", "2026-03-02"):
+        answer = desk.start_day(trade_date, corrects="2027-04-07")
+        assert answer.outcome is Outcome.ALREADY_DONE
+    assert event_names(desk.start_day("2026-03-04")) == ["DayStarted"]
+    assert_replays(desk)
 
 
 def test_a_day_starts_once_and_never_again_when_the_clock_jumps_back() -> None:

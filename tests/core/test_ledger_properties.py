@@ -107,8 +107,10 @@ class TradingDay(RuleBasedStateMachine):
 
     @rule(key=orders, way=WAYS, report=st.sampled_from([reports.CancelReport, reports.ExpireReport]))
     def end(self, key: str, way: str, report: type[reports.Report]) -> None:
-        self.desk.take(report(ts_ns=0, **self.named(key, way)))
+        answer = self.desk.take(report(ts_ns=0, **self.named(key, way)))
         # Named by the venue's id alone it may match nothing; and a reject is not overruled by it.
+        if answer.outcome is Outcome.PARKED:
+            return
         if self.desk.state.orders.get(key).state in (OrderState.CANCELLED, OrderState.EXPIRED):
             self.naive.end(key)
 

@@ -7,6 +7,8 @@ import pytest
 
 from core_support.desk import ALLOW, BITCOIN, BLOCK, PAUSE, alert_codes, assert_replays, event_names
 from core_support.group_desk import GroupDesk, entry, profit, stop
+from execore.core import group_keeping
+from execore.core.engine import step
 from execore.model import effects, group_requests, reports, requests
 from execore.model.answers import Outcome
 from execore.model.errors import (
@@ -140,6 +142,16 @@ def test_ws095_both_legs_fill_and_everybody_is_told(entered: GroupDesk) -> None:
     assert_replays(entered)
 
 
+def test_a_breach_ends_the_entry_too(bracket: GroupDesk) -> None:
+    bracket.trade("entry", "4")
+    bracket.accept_all()
+    bracket.trade("profit", "4")
+    bracket.trade("stop", "4")
+    bracket.messages()
+    bracket.accept_all()
+    assert (bracket.open_keys(), bracket.group_state) == ([], GroupState.BREACHED)
+
+
 def test_a_breach_is_told_again_when_it_grows(pair: GroupDesk) -> None:
     pair.trade("profit", "10")
     pair.trade("stop", "3")
@@ -241,7 +253,7 @@ def test_exits_do_not_grow_beyond_what_risk_has_seen(entered: GroupDesk) -> None
     entered.trade("entry", "2")
     assert (entered.messages(), entered.alerts) == ([], ["overfilled", "group_capped"])
     entered.trade("entry", "1")
-    assert entered.alerts.count("group_capped") == 1
+    assert entered.alerts.count("group_capped") == 2  # it has grown
     entered.trade("profit", "10")
     entered.trade("stop", "3")  # what the parent overfilled
     assert entered.group_state is GroupState.ACTIVE
@@ -391,6 +403,115 @@ def test_a_new_execution_is_a_new_reason_to_cancel(pair: GroupDesk) -> None:
     assert pair.messages() == ["cancel stop"]
 
 
+# --- requests of unknown outcome ------------------------------------------------------------------------
+
+
+def lose(desk: GroupDesk, key: str) -> None:
+    """Nobody knows what became of the requests that are pending on an order."""
+    for request_id in desk.state.orders.get(key).pending_request_ids:
+        desk.ask(requests.RequestOutcomeUnknown, key, request_id=request_id, reason="timeout")
+
+
+def review(desk: GroupDesk, **fields: Any) -> Any:
+    return desk.take(group_requests.ReviewGroup(ts_ns=0, group_id="g", **fields))
+
+
+def test_a_cancel_of_unknown_outcome_is_alerted_and_asked_again(pair: GroupDesk) -> None:
+    pair.trade("profit", "10")
+    lose(pair, "stop")
+    assert (pair.messages(), pair.alerts) == (["cancel stop"], ["group_cancel_failed"])
+    review(pair)
+    assert pair.messages() == ["cancel stop"]
+    assert (review(pair).outcome, pair.messages()) == (Outcome.APPLIED, [])  # one is on its way now
+    lose(pair, "stop")
+    pair.trade("stop", "1")
+    assert pair.messages() == ["cancel stop"]
+    lose(pair, "stop")
+    cancel(pair)
+    assert pair.messages() == ["cancel stop"]
+    lose(pair, "stop")
+    assert (cancel(pair).outcome, pair.messages()) == (Outcome.APPLIED, ["cancel stop"])
+    assert_replays(pair)
+
+
+def test_a_persons_cancel_of_unknown_outcome_is_not_repeated_while_the_leg_fits(pair: GroupDesk) -> None:
+    pair.ask(requests.CancelOrder, "stop", request_id="mine")
+    lose(pair, "stop")
+    pair.messages()
+    review(pair)
+    assert pair.messages() == []
+    pair.trade("profit", "4")
+    assert pair.messages() == ["cancel stop"]
+
+
+def test_an_unknown_amend_upwards_protects_nobody_and_may_have_come_true(bracket: GroupDesk) -> None:
+    bracket.trade("entry", "4")
+    bracket.accept_all()
+    bracket.trade("entry", "6")
+    bracket.messages()
+    lose(bracket, "stop")
+    assert (bracket.messages(), bracket.alerts) == ([], ["group_resize_failed"])  # nothing beside the 10
+    review(bracket)
+    assert bracket.messages() == ["amend stop 10"]
+    bracket.accept_all()
+    assert bracket.working() == [10, 10]
+
+
+def test_an_unknown_amend_downwards_is_made_good_by_a_cancel(pair: GroupDesk) -> None:
+    pair.trade("profit", "4")
+    pair.messages()
+    lose(pair, "stop")
+    assert (pair.messages(), pair.alerts) == (["cancel stop"], ["group_resize_failed"])
+    pair.confirm(pair.state.orders.get("stop"))
+    assert pair.working() == [6, 6]
+
+
+def test_a_leg_of_unknown_outcome_that_is_too_large_is_cancelled(desk: GroupDesk) -> None:
+    desk.pair()
+    desk.acknowledge("profit")
+    desk.ask(requests.SubmitOutcomeUnknown, "stop", reason="timeout")
+    desk.messages()
+    desk.trade("profit", "4")
+    assert desk.messages() == ["cancel stop"]
+    desk.tell(reports.CancelReport, "stop")
+    assert desk.messages() == [f"send {desk.leg(1)[1].client_order_id:.8} 6"]
+
+
+def test_a_filled_leg_whose_amend_is_on_its_way_is_not_replaced(bracket: GroupDesk) -> None:
+    bracket.trade("entry", "4")
+    bracket.accept_all()
+    bracket.trade("entry", "6")  # amends of both exits to 10 are on their way
+    bracket.messages()
+    bracket.trade("profit", "4")
+    assert bracket.messages() == ["amend stop 6"]  # and no other take-profit
+    bracket.confirm(bracket.state.orders.get("profit"))
+    bracket.accept_all()
+    assert (bracket.working(), len(bracket.leg(0))) == ([6, 6], 1)
+
+
+def test_a_filled_leg_whose_amend_is_refused_gets_another_order(bracket: GroupDesk) -> None:
+    bracket.trade("entry", "4")
+    bracket.accept_all()
+    bracket.trade("entry", "6")
+    bracket.trade("profit", "4")
+    bracket.messages()
+    bracket.refuse("profit")
+    assert bracket.messages() == [f"send {bracket.leg(0)[1].client_order_id:.8} 6"]
+
+
+def test_every_refusal_of_a_resize_counts_not_only_that_of_the_newest(bracket: GroupDesk) -> None:
+    bracket.trade("entry", "1")
+    bracket.accept_all()
+    bracket.trade("entry", "1")
+    bracket.trade("entry", "1")  # a second amend of each exit, before the first is answered
+    bracket.refuse("stop")
+    assert bracket.alerts == ["group_resize_failed"]
+    bracket.refuse("stop")
+    bracket.accept_all()
+    assert bracket.working() == [3, 3]
+    assert_replays(bracket)
+
+
 # --- legs that end by themselves ------------------------------------------------------------------------
 
 
@@ -409,6 +530,42 @@ def test_a_leg_that_ends_when_nothing_is_wanted_is_not_lost(pair: GroupDesk) -> 
     pair.trade("profit", "10")
     pair.tell(reports.ExpireReport, "stop")
     assert (pair.alerts, pair.group_state) == ([], GroupState.DONE)
+
+
+def test_a_loss_that_has_grown_is_alerted_again(bracket: GroupDesk) -> None:
+    bracket.trade("entry", "1")
+    bracket.acknowledge("profit")
+    bracket.tell(reports.RejectReport, "stop")
+    assert bracket.alerts == ["group_leg_lost"]
+    bracket.trade("entry", "9")
+    assert bracket.alerts == ["group_leg_lost"] * 2
+    (impairment,) = bracket.group.impairments
+    assert (impairment.quantity, impairment.reason) == (
+        Decimal(10),
+        "it is REJECTED, and 10 of its leg is wanted and not working",
+    )
+
+
+def test_a_leg_that_the_venue_restates_to_what_is_filled_is_lost(entered: GroupDesk) -> None:
+    entered.trade("stop", "3")
+    entered.accept_all()
+    entered.messages()
+    entered.tell(reports.RestateReport, "stop", quantity="3")
+    assert (entered.messages(), entered.alerts) == ([], ["group_leg_lost"])
+    review(entered, replace_lost=True)
+    assert entered.messages() == [f"send {entered.leg(1)[1].client_order_id:.8} 7"]
+
+
+def test_a_leg_that_filled_what_it_was_amended_to_is_not_lost(entered: GroupDesk) -> None:
+    entered.trade("profit", "4", "E1")
+    entered.accept_all()  # the stop is amended to 6
+    entered.trade("stop", "6")
+    entered.accept_all()
+    assert (entered.alerts, entered.group_state) == ([], GroupState.DONE)
+    entered.messages()
+    entered.tell(reports.TradeCancelReport, "profit", execution_ref_id="E1")
+    assert entered.messages()[0].startswith("send")
+    assert "group_leg_lost" not in entered.alerts
 
 
 def test_a_leg_that_a_person_cancels_is_not_sent_again(pair: GroupDesk) -> None:
@@ -513,11 +670,14 @@ def test_a_parent_that_fills_before_its_cancel_is_shouted_about(bracket: GroupDe
     assert (bracket.alerts, bracket.messages()) == (["group_unprotected"], ["cancel entry"])
 
 
-def test_a_group_that_is_over_needs_no_cancel(pair: GroupDesk) -> None:
-    pair.trade("profit", "10")
+def test_a_group_that_is_over_is_cancelled_all_the_same(pair: GroupDesk) -> None:
+    pair.trade("profit", "10", "E1")
     pair.accept_all()
-    assert cancel(pair).outcome is Outcome.ALREADY_DONE
-    assert pair.group_state is GroupState.DONE
+    assert cancel(pair).outcome is Outcome.APPLIED
+    assert (cancel(pair).outcome, pair.group_state) == (Outcome.ALREADY_DONE, GroupState.CANCELLED)
+    pair.messages()
+    pair.tell(reports.TradeCancelReport, "profit", execution_ref_id="E1")  # which rests again
+    assert pair.messages() == ["cancel profit"]
 
 
 # --- risk -----------------------------------------------------------------------------------------------
@@ -580,6 +740,7 @@ def test_an_exit_sent_later_names_the_rule_that_allowed_it(desk: GroupDesk) -> N
         (OCO, None, (profit(),), InvalidInput, "legs"),
         (BRACKET, entry(), (stop(),), InvalidInput, "legs"),
         (OTO, entry(), (), InvalidInput, "legs"),
+        (OTO, entry(), tuple(stop(client_order_id=f"s{n}") for n in range(21)), InvalidInput, "legs"),
         (OCO, None, (profit(), stop("9")), InvalidQuantity, "quantity"),
         (BRACKET, entry("9"), (profit(), stop()), InvalidQuantity, "quantity"),
         (BRACKET, entry(), (profit(), stop(side="buy")), InvalidInput, "side"),
@@ -632,6 +793,45 @@ def test_ids_of_orders_are_kept_before_the_orders_exist(bracket: GroupDesk) -> N
         bracket.group_up(OCO, (profit(client_order_id="mine"), stop(client_order_id="x")), group_id="other")
 
 
+def test_a_group_with_more_to_do_than_it_should_is_alerted(
+    desk: GroupDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_keeping, "_MAXIMUM_ACTIONS", 1)
+    submit = group_requests.SubmitGroup(
+        ts_ns=0, group_id="g", kind=OCO, legs=(profit(), stop()), verdicts=(ALLOW,) * 2
+    )
+    assert alert_codes(step(desk.state, submit)) == ["group_unfinished"]
+
+
+def test_ids_of_orders_are_no_ids_for_requests(bracket: GroupDesk) -> None:
+    bracket.submit("mine")
+    bracket.acknowledge("mine", "V-mine")
+    for request, terms in ((requests.CancelOrder, {}), (requests.AmendOrder, {"price": "99"})):
+        answer = bracket.ask(request, "mine", request_id="stop", **terms)
+        assert answer.refusal is not None
+        assert (answer.outcome, answer.refusal.code) == (Outcome.REFUSED, "duplicate_request_id")
+
+
+def test_a_strangers_order_under_a_legs_id_is_no_leg(bracket: GroupDesk) -> None:
+    told = {"symbol": "ESZ5", "venue_order_id": "V9", "quantity": "3", "side": "sell", "price": "100"}
+    bracket.tell(reports.AcknowledgeReport, "stop", **told)
+    bracket.trade("entry", "10")
+    assert (bracket.messages(), bracket.leg(1)) == (["send profit 10"], [])
+    assert bracket.alerts == ["external_order", "group_leg_unfit"]
+    bracket.trade("profit", "4")
+    assert bracket.messages() == []
+
+
+def test_a_strangers_order_under_the_parents_id_is_no_parent(desk: GroupDesk) -> None:
+    desk.bracket(verdicts=(PAUSE,) * 3)
+    told = {"venue_order_id": "V9", "quantity": "3", "side": "sell", "price": "100"}
+    desk.tell(reports.AcknowledgeReport, "entry", **told)
+    release(desk)
+    review(desk)
+    assert (desk.messages(), desk.group_state) == ([], GroupState.WAITING)
+    assert desk.alerts == ["group_held", "external_order", "group_leg_unfit"]
+
+
 @pytest.mark.parametrize(
     "request_type",
     [group_requests.CancelGroup, group_requests.ReviewGroup, group_requests.ReleaseGroup],
@@ -659,6 +859,18 @@ def test_an_exit_waits_until_it_is_large_enough(bracket: GroupDesk) -> None:
     assert (bracket.messages(), bracket.alerts) == ([], ["group_leg_unfit"] * 2)
     bracket.trade("entry", "2")
     assert (bracket.messages(), len(bracket.alerts)) == (["send profit 6", "send stop 6"], 2)
+
+
+def test_a_parent_that_does_not_fit_any_more_is_told_once_and_waits(desk: GroupDesk) -> None:
+    desk.bracket("4", verdicts=(PAUSE,) * 3)
+    coarse(desk)
+    release(desk)
+    review(desk)
+    review(desk)
+    assert (desk.alerts, desk.group_state) == (["group_held", "group_leg_unfit"], GroupState.WAITING)
+    desk.take(requests.DefineInstrument(ts_ns=0, instrument=BITCOIN))
+    review(desk)
+    assert desk.messages() == ["send entry 4"]
 
 
 def test_an_exit_that_would_be_too_small_is_cancelled(pair: GroupDesk) -> None:

@@ -221,7 +221,7 @@ class GroupDay(RuleBasedStateMachine):
             if impairment.client_order_id in self.desk.group.leg_orders[leg]
         }
         assert working <= limit
-        if self.desk.group.cancel_requested:
+        if self.desk.group.is_ending:
             assert not working
         elif Trouble.LEG_LOST not in troubles:
             assert working == limit

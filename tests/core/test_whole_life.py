@@ -232,6 +232,18 @@ def test_a_bust_finds_the_order_that_took_the_execution_over() -> None:
     assert (answer.order.client_order_id, answer.order.filled) == ("o1", 0)
 
 
+def test_early_corrections_that_refer_to_themselves_or_in_a_ring_are_taken_once() -> None:
+    desk = live_desk(quantity="10")
+    correct = reports.TradeCorrectReport
+    desk.tell(correct, execution_ref_id="E1", execution_id="E1", quantity="3", price="99")
+    desk.tell(correct, execution_ref_id="A", execution_id="B", quantity="2", price="98")
+    desk.tell(correct, execution_ref_id="B", execution_id="A", quantity="1", price="97")
+    desk.fill("E1", "4")
+    assert (desk.order.filled, desk.order.average_price) == (3, 99)
+    desk.fill("A", "1", "97")
+    check(desk.state)
+
+
 # --- totals ------------------------------------------------------------------------------------------------
 
 
@@ -263,6 +275,40 @@ def test_a_total_without_any_price_is_told_and_not_guessed() -> None:
     assert (desk.order.state, desk.order.filled) == (OrderState.CANCELLED, 0)
 
 
+def test_a_total_in_an_unknown_symbol_or_with_a_rounded_average_never_raises() -> None:
+    desk = live_desk(quantity="200")
+    desk.tell(reports.AcknowledgeReport, symbol="XXX", cumulative_quantity="0.5")
+    desk.fill("E1", "100", "100", cumulative_quantity="100")
+    desk.tell(reports.CancelReport, cumulative_quantity="100.001", average_price="99.99")
+    prices = {execution.price for execution in desk.state.orders.executions}
+    assert prices == {100}, "a rounded average says nothing of a thousandth: it is the limit's price"
+
+
+def test_a_total_without_an_id_is_booked_at_the_price_that_gives_the_average() -> None:
+    desk = live_desk(quantity="10")
+    desk.fill("", "1", "100", cumulative_quantity="1", average_price="100")
+    desk.fill("", "1", "300", cumulative_quantity="3", average_price="200")
+    assert (desk.order.filled, desk.order.average_price) == (3, 200)
+
+
+def test_a_total_that_still_counts_a_bust_adds_nothing() -> None:
+    desk = live_desk(quantity="10")
+    desk.tell(reports.CancelReport, cumulative_quantity="2", average_price="99")
+    desk.fill("E0", "1", cumulative_quantity="1")
+    desk.tell(reports.TradeCancelReport, execution_ref_id="E0")
+    desk.fill("E1", "2", "99", cumulative_quantity="3")
+    assert (desk.order.filled, desk.held, desk.order.provisional) == (2, 2, 0)
+
+
+def test_an_end_that_counts_less_is_kept_with_both_views() -> None:
+    for filled in ("3", "10"):
+        desk = live_desk(quantity="10")
+        desk.fill("E1", filled)
+        answer = desk.tell(reports.CancelReport, cumulative_quantity="2")
+        assert codes(answer) == ["total_below_ours"]
+        assert (desk.order.conflict, desk.state.parked) == (True, 1)
+
+
 def test_an_order_status_is_never_an_event() -> None:
     desk = live_desk(quantity="10")
     before = desk.order
@@ -291,6 +337,62 @@ def test_a_reply_may_name_the_order_by_the_request_s_id() -> None:
     desk.fill("E1", "2", key="a1")
     desk.tell(reports.CancelReport, "c1")
     assert (desk.order.state, desk.order.filled, len(desk.state.orders)) == (OrderState.CANCELLED, 2, 1)
+
+
+def test_a_reply_is_found_by_its_request_and_by_nothing_else() -> None:
+    desk = live_desk(quantity="10")
+    desk.submit("o2", quantity="10")
+    desk.acknowledge("o2", "V2")
+    desk.ask_cancel("c1")
+    desk.tell(reports.CancelRejectReport, "", venue_order_id="NONE", symbol="", request_id="c1")
+    assert desk.order.pending_cancels == ()
+    desk.ask_cancel("c2")
+    wrong = desk.tell(reports.CancelReport, "o2", request_id="c2")
+    assert (wrong.outcome, len(codes(wrong))) == (Outcome.PARKED, 1), (
+        "it names another order: both views stay"
+    )
+    assert desk.state.orders.get("o2").state is OrderState.ACKNOWLEDGED
+    desk.tell(reports.CancelReport, "", request_id="c2", symbol="")
+    assert desk.order.state is OrderState.CANCELLED
+
+
+def test_what_a_venue_repeats_does_not_open_an_order_again() -> None:
+    desk = live_desk(quantity="10")
+    desk.ask_amend("a1", quantity="12")
+
+    def tell_all() -> None:
+        desk.tell(reports.AmendReport, request_id="a1", leaves="12", cumulative_quantity="0")
+        desk.acknowledge(leaves="10", cumulative_quantity="0")
+        desk.tell(reports.RestateReport, restatement="renewal")
+
+    tell_all()
+    assert (desk.order.state, desk.order.leaves) == (OrderState.ACKNOWLEDGED, 12)
+    desk.tell(reports.CancelReport)
+    tell_all()
+    assert (desk.order.state, desk.order.leaves) == (OrderState.CANCELLED, 0)
+
+
+def test_a_reject_of_a_copy_does_not_answer_the_request() -> None:
+    desk = live_desk(quantity="10")
+    desk.ask_amend("a1", quantity="12")
+    desk.tell(reports.AmendRejectReport, request_id="a1", duplicate_request_id=True)
+    assert desk.order.pending_request_ids == ("a1",)
+
+
+def test_a_second_venue_id_for_one_order_is_shouted_about() -> None:
+    desk = live_desk(quantity="10")
+    answer = desk.acknowledge(venue_order_id="V9")
+    assert (codes(answer), desk.order.venue_order_id) == (["second_venue_order_id"], "V1")
+
+
+def test_what_the_venue_ended_under_another_name_is_over() -> None:
+    desk = Desk()
+    desk.submit(quantity="10")
+    stranger = {"venue_order_id": "V1", "symbol": "BTC-USD"}
+    desk.tell(reports.FillReport, "", execution_id="E1", quantity="4", price="100", side="buy", **stranger)
+    desk.tell(reports.CancelReport, "", **stranger)
+    desk.acknowledge()
+    assert (desk.order.state, desk.order.filled, desk.order.leaves) == (OrderState.CANCELLED, 4, 0)
 
 
 def test_a_reject_that_names_a_request_answers_the_request_and_leaves_the_order() -> None:
@@ -366,8 +468,9 @@ def test_a_cancel_that_the_venue_could_not_place_is_asked_for_again_when_it_know
     assert desk.order.pending_cancels == ()
     answer = desk.acknowledge()
     assert [type(effect) for effect in answer.effects] == [effects.SendCancel]
-    assert desk.order.pending_cancels == ("c1-again",)
-    desk.tell(reports.CancelReport, request_id="c1-again")
+    again = desk.order.pending_request_ids[0]
+    assert again != "c1"
+    desk.tell(reports.CancelReport, request_id=again)
     assert desk.order.state is OrderState.CANCELLED
 
 
@@ -507,6 +610,16 @@ def test_a_suspended_order_is_open_and_comes_back(resume: type[reports.Report], 
     assert desk.order.suspended, "an old acknowledgement does not put it in force"
     desk.tell(resume, **told)
     assert (desk.order.suspended, desk.order.ord_status) == (False, OrdStatus.NEW)
+
+
+@pytest.mark.parametrize("end", [reports.CancelReport, reports.ExpireReport, reports.RejectReport])
+def test_an_order_that_is_over_is_neither_suspended_nor_stopped(end: type[reports.Report]) -> None:
+    desk = live_desk(quantity="10")
+    desk.tell(reports.SuspendReport)
+    desk.tell(reports.StopReport, quantity="1", price="50")
+    desk.tell(end)
+    assert desk.order.flags == ()
+    assert desk.order.ord_status in (OrdStatus.CANCELED, OrdStatus.EXPIRED, OrdStatus.REJECTED)
 
 
 def test_a_guarantee_is_no_trade_and_outranks_a_partial_fill() -> None:

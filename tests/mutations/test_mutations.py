@@ -106,15 +106,15 @@ MUTATIONS = [
     Mutation(
         "what is in flight is not settled on opening",
         "runtime/book.py",
-        "        book.settle()\n",
-        "",
+        "        self._process([*defined, *causes])\n        self._perform(to_ask)\n",
+        "        self._process(defined)\n",
         (f"{BOOK}::test_an_order_sent_without_an_outcome_is_unknown_and_asked_for",),
     ),
     Mutation(
         "a recorded and sent order is answered with the error of what follows",
         "runtime/book.py",
-        "            self._alert(self._interruption(error))",
-        "            raise",
+        "a foreign client may raise anything\n            self._alert(self._interruption(error))",
+        "a foreign client may raise anything\n            raise",
         (f"{BOOK}::test_a_recorded_and_sent_order_is_answered_though_what_follows_cannot_be_recorded",),
     ),
     Mutation(
@@ -141,8 +141,8 @@ MUTATIONS = [
     Mutation(
         "a fill is booked in the order ledger only",
         "core/book_state.py",
-        "        self.positions.post(effect)\n        return order",
-        "        return order",
+        "        self.positions.post(effect)\n        if event.cumulative:",
+        "        if event.cumulative:",
         (f"{BOOK}::test_a_fill_enters_both_ledgers",),
     ),
     Mutation(
@@ -205,7 +205,7 @@ MUTATIONS = [
     ),
     Mutation(
         "executions are booked on top of the total that counted them",
-        "core/decisions.py",
+        "core/totals.py",
         "    covered = min(report.quantity, order.provisional, max(beyond, ZERO))",
         "    covered = ZERO",
         ("core/test_whole_life.py::test_a_total_that_grew_on_any_report_is_booked_once",),
@@ -259,22 +259,22 @@ MUTATIONS = [
     Mutation(
         "what a group needs is never asked",
         "core/engine.py",
-        "if state.groups.places else answer",
-        "if False else answer",
+        "    if not (tends_groups and state.groups.places):\n",
+        "    if True:\n",
         (f"{GROUPS}::test_both_legs_are_sent_at_once",),
     ),
     Mutation(
         "an exit keeps working for what the other leg traded",
         "core/order_groups.py",
-        "keep = min(left, _asked_leaves(order))",
-        "keep = _asked_leaves(order)",
+        "        keep = min(left, possible)",
+        "        keep = possible",
         (f"{GROUPS}::test_what_one_leg_trades_is_taken_from_the_other",),
     ),
     Mutation(
         "a second exit is sent while the first may still trade",
         "core/order_groups.py",
-        "leg.target - sum(map(_worst_leaves, leg.working + leg.ending), ZERO)",
-        "leg.target",
+        "    worst = sum(map(_worst_leaves, live + leg.ending), ZERO)",
+        "    worst = ZERO",
         (f"{GROUPS}::test_an_unknown_leg_counts_as_live_and_is_not_sent_again",),
     ),
     Mutation(
@@ -287,9 +287,9 @@ MUTATIONS = [
     Mutation(
         "a request that failed is made for ever",
         "core/order_groups.py",
-        "if misfit or (key, total) in group.asked:",
-        "if misfit:",
-        (f"{GROUPS}::test_a_leg_that_cannot_shrink_is_cancelled_and_sent_anew",),
+        "    if not misfit and (key, total) not in group.asked:",
+        "    if not misfit:",
+        (f"{GROUPS}::test_an_unknown_amend_upwards_protects_nobody_and_may_have_come_true",),
     ),
     Mutation(
         "a restart forgets what a group could not do",

@@ -1,6 +1,7 @@
 """Groups in a book: durable before sent, working again after a restart, and judged by risk as a whole."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from execore import (
 )
 from execore.core import invariants
 from execore.journal.protocol import Journal
-from execore.model.effects import Alert, SendOrder
+from execore.model.effects import Alert, SendCancel, SendOrder
 from execore.model.errors import (
     BookClosed,
     DuplicateClientOrderId,
@@ -40,8 +41,10 @@ from execore.model.reports import (
     CancelRejectReport,
     CancelReport,
     FillReport,
+    RejectReport,
     VenueReport,
 )
+from execore.venues.calendars import WeeklyCalendar
 from execore.venues.protocol import Venue
 from runtime_support.trading import BITCOIN, START_NS, Message, ScriptedVenue, paper_venue, ticking
 
@@ -250,12 +253,89 @@ def test_a_breach_is_remembered(entered: Desk) -> None:
     book = entered.reopen()
     assert (book.groups.state("g"), book.groups.get("g").excess) == (GroupState.BREACHED, Decimal(4))
     assert book.positions.position("BTC-USD").quantity == Decimal(-4)
-    assert entered.alerts.count("group_breached") == 1
+    assert entered.alerts.count("group_breached") == 2  # nobody knows whether the first was heard
 
 
 def test_the_journal_with_groups_verifies(entered: Desk) -> None:
     entered.book.groups.cancel("g")
     assert AuditLog(entered.journal, "main").verify().ok
+
+
+def test_a_cancel_that_a_crash_left_in_doubt_is_asked_again(entered: Desk) -> None:
+    def cut(message: Message) -> None:
+        if isinstance(message, SendCancel):
+            raise PowerCut
+
+    entered.venue.watching = cut
+    with pytest.raises(PowerCut):
+        entered.tell(filled("profit", "4", "E2"))
+    entered.venue.watching = lambda message: None
+    entered.sent()
+    entered.reopen()
+    assert entered.sent() == ["query stop", "query entry", "cancel stop"]
+
+
+@pytest.mark.parametrize("waits", ["profit", "entry"])
+def test_opening_sends_nothing_before_the_waiting_reports_are_booked(entered: Desk, waits: str) -> None:
+    entered.close()
+    entered.sent()
+    entered.venue.reports.append(filled(waits, "4", "E2"))
+    entered.venue.watching = lambda message: seen.append((_short(message), len(entered.venue.reports)))
+    seen: list[tuple[str, int]] = []
+    book = entered.open()
+    requests = [request for request in seen if not request[0].startswith("query")]
+    wanted = ["cancel stop"] if waits == "profit" else ["amend profit 8", "amend stop 8"]
+    assert requests == [(request, 0) for request in wanted]
+    assert not any(order.unknown_requests for order in book.orders)
+    entered.venue.watching = lambda message: None
+
+
+def test_an_alert_that_a_crash_swallowed_is_told_at_the_next_opening(entered: Desk) -> None:
+    def cut(alert: Alert) -> None:
+        raise PowerCut
+
+    entered.book._on_alert = cut
+    with pytest.raises(PowerCut):
+        entered.tell(RejectReport(ts_ns=START_NS, client_order_id="stop"))
+    assert entered.alerts == []
+    entered.reopen()
+    assert "group_leg_lost" in entered.alerts
+
+
+# --- days -------------------------------------------------------------------------------------------------
+
+
+def hours(day: int, hour: int) -> int:
+    return int(datetime(2026, 3, day, hour, tzinfo=UTC).timestamp()) * 1_000_000_000
+
+
+def test_day_orders_of_a_group_end_with_the_session_they_are_sent_in() -> None:
+    now = [hours(3, 10)]
+    hook, venue = NoShorts(RiskDecision.PAUSE), ScriptedVenue()
+    book = open_book(
+        MemoryJournal(),
+        instruments=[BITCOIN],
+        venue=venue,
+        clock=lambda: now[0],
+        calendar=WeeklyCalendar(zone="UTC", opens=time(9), closes=time(16)),
+        risk_hooks=[hook],
+    )
+
+    def day(key: str) -> OrderRequest:
+        return exit_order(key, side="buy", price="110", time_in_force="day")
+
+    for group_id in ("today", "late"):
+        book.groups.submit(
+            "one_cancels_other", [day(f"{group_id}-1"), day(f"{group_id}-2")], group_id=group_id
+        )
+    hook.decision = RiskDecision.ALLOW
+    book.groups.release("today")
+    ending = book.orders.get("today-1").ending
+    assert ending is not None
+    assert ending.ends_ts_ns == hours(3, 16)  # though no day was begun
+    now[0] = hours(4, 10)
+    book.groups.release("late")
+    assert (book.groups.state("late"), book.groups.get("late").rule) == (GroupState.DENIED, "expiry")
 
 
 # --- on paper ---------------------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from execore import Book, MemoryJournal, Outcome, open_book
@@ -13,13 +15,14 @@ from execore.core import invariants
 from execore.model.effects import Alert, SendCancel
 from execore.model.ending import Ending
 from execore.model.errors import InvalidConfiguration
-from execore.model.failures import ConnectionLost
+from execore.model.failures import ConnectionLost, VenueError
 from execore.model.reports import (
     AcknowledgeReport,
     CancelReport,
     DoneForDayReport,
     ExpireReport,
     FillReport,
+    StatusReport,
     VenueReport,
 )
 from execore.model.requests import RiskResult
@@ -74,7 +77,8 @@ class Exchange(ScriptedVenue):
 
     def report(self, kind: Callable[..., VenueReport], number: int = 1, **fields: object) -> None:
         """What it will report next of an order."""
-        self.reports.append(kind(ts_ns=0, client_order_id=f"order-{number}", symbol="BTC-USD", **fields))
+        named: dict[str, object] = {"ts_ns": 0, "client_order_id": f"order-{number}", "symbol": "BTC-USD"}
+        self.reports.append(kind(**(named | fields)))
 
 
 class Trading:
@@ -84,9 +88,11 @@ class Trading:
         told: the codes of every alert.
     """
 
-    def __init__(self, path: Path | None = None, expiry: Expiry = Expiry.REPORTED) -> None:
+    def __init__(
+        self, path: Path | None = None, expiry: Expiry = Expiry.REPORTED, venue: Exchange | None = None
+    ) -> None:
         self.clock = ManualClock(MORNING)
-        self.venue = Exchange(expiry)
+        self.venue = venue or Exchange(expiry)
         self.told: list[str] = []
         self.calendar: TradingCalendar | None = EXCHANGE
         self.hold = False
@@ -223,6 +229,45 @@ def test_silence_on_a_broken_line_is_no_evidence() -> None:
     assert trading.state() is OrderState.ACKNOWLEDGED
 
 
+class Babbling(Exchange):
+    """It answers every report that is taken with another one, once it has begun."""
+
+    babbles = False
+
+    def take_reports(self) -> list[VenueReport]:
+        if self.babbles:
+            self.report(StatusReport)
+        return super().take_reports()
+
+
+def test_a_venue_that_never_stops_reporting_is_said_to_and_its_silence_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("execore.runtime.book._MAXIMUM_ROUNDS", 5)
+    venue = Babbling(Expiry.SILENT)
+    trading = Trading(venue=venue)
+    trading.rest(time_in_force="day")
+    venue.babbles = True
+    for pump in (trading.book.pump, lambda: trading.at(CLOSE + LATENESS)):
+        with pytest.raises(VenueError, match="5 times"):
+            pump()
+    assert trading.state() is OrderState.ACKNOWLEDGED
+    trading.book.submit(order(2))
+    assert trading.told == ["venue_error"], "a request is recorded and sent, so it is answered"
+    venue.babbles = False
+    trading.at(CLOSE + LATENESS)
+    assert trading.state() is OrderState.EXPIRED
+
+
+def test_reports_that_just_fit_the_rounds_are_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("execore.runtime.book._MAXIMUM_ROUNDS", 5)
+    trading = Trading()
+    trading.rest()
+    for _ in range(4):
+        trading.venue.report(StatusReport)
+    assert trading.book.pump() == 4
+
+
 def test_without_a_calendar_a_day_order_has_no_end_that_we_know() -> None:
     trading = Trading()
     trading.calendar = None
@@ -325,6 +370,55 @@ def test_a_clock_that_jumps_back_changes_nothing() -> None:
     trading.rest(3, time_in_force="day")
     assert trading.book.orders.get("order-3").ending == Ending(CLOSE)
     assert trading.state(3) is OrderState.ACKNOWLEDGED
+
+
+def test_what_is_done_for_this_day_stays_so_when_the_day_is_heard_of_late(path: Path | None) -> None:
+    """The book has run since before the open, and nobody passed the time until the afternoon."""
+    trading = Trading(path)
+    trading.rest()
+    trading.venue.report(DoneForDayReport, ts_ns=MORNING + HOUR)
+    trading.book.pump()
+    trading.reopen()
+    assert trading.at(MORNING + 2 * HOUR) == ["applied"]
+    assert trading.book.orders.get("order-1").flags == ("done_for_day",)
+    trading.at(MONDAY)
+    assert trading.book.orders.get("order-1").flags == ()
+
+
+@pytest.mark.parametrize("days", [5, 402])
+def test_one_jump_of_the_clock_far_ahead_does_not_stop_the_days(path: Path | None, days: int) -> None:
+    trading = Trading(path)
+    trading.rest()
+    trading.at(MORNING)
+    trading.at(MORNING + days * 24 * HOUR)
+    trading.reopen()
+    trading.clock.now_ns = MORNING + HOUR
+    assert trading.book.next_due_ns() == at("2026-03-06T14:30"), "at once: the day that runs is not recorded"
+    assert trading.at(MORNING + HOUR) == ["applied"]
+    assert trading.book.next_due_ns() == MONDAY
+    trading.venue.report(DoneForDayReport, ts_ns=MORNING + HOUR)
+    assert trading.at(MORNING + 2 * HOUR) == []
+    trading.at(MONDAY)
+    assert trading.book.orders.get("order-1").flags == ()
+    assert sum(b'"day_started"' in text for text in trading.events()) == 4
+
+
+@given(st.lists(st.integers(-20 * 24, 5 * 24), max_size=10))
+@example([0, -10 * 24, 1, -24, 2])
+def test_however_the_clock_jumps_nothing_done_for_the_day_rests_before_the_next_open(
+    hours: list[int],
+) -> None:
+    """WS096: a clock behind by days looks like one that was ahead; it revives nothing either way."""
+    trading = Trading()
+    trading.rest()
+    trading.venue.report(DoneForDayReport, ts_ns=MORNING)
+    latest_ns = MORNING
+    for hour in hours:
+        now_ns = MORNING + hour * HOUR
+        latest_ns = max(latest_ns, now_ns)
+        trading.at(now_ns)
+        assert trading.at(now_ns) == [], "what is due is done once"
+        assert latest_ns >= MONDAY or trading.book.orders.get("order-1").flags == ("done_for_day",)
 
 
 def test_time_passes_as_often_as_anybody_likes() -> None:

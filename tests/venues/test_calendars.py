@@ -159,6 +159,13 @@ def test_a_close_at_midnight_is_the_end_of_the_day() -> None:
     )
 
 
+def test_a_session_that_closes_at_midnight_can_end_early() -> None:
+    evening = WeeklyCalendar(
+        zone="UTC", opens=time(18), closes=MIDNIGHT, early_closes={date(2026, 3, 3): time(21)}
+    )
+    assert evening.session(at("2026-03-03T20:00")).close_ts_ns == at("2026-03-03T21:00")
+
+
 def test_it_can_be_read_from_json() -> None:
     text = msgspec.json.encode(NEW_YORK_2026)
     assert msgspec.json.decode(text, type=WeeklyCalendar) == NEW_YORK_2026
@@ -175,6 +182,21 @@ CALENDARS: Final = st.builds(
     weekdays=st.frozensets(st.integers(0, 6), min_size=1),
     holidays=st.frozensets(st.dates(date(2020, 1, 1), date(2030, 1, 1)), max_size=5),
 )
+
+
+@given(CALENDARS, INSTANTS, st.times())
+def test_a_session_that_ends_early_ends_before_it_would_have(
+    calendar: WeeklyCalendar, ts_ns: int, closes: time
+) -> None:
+    usual = calendar.session(ts_ns)
+    try:
+        exceptional = msgspec.structs.replace(calendar, early_closes={usual.trade_date: closes})
+    except InvalidConfiguration:
+        return
+    early = exceptional.session(usual.open_ts_ns)
+    assert (early.trade_date, early.open_ts_ns) == (usual.trade_date, usual.open_ts_ns)
+    assert usual.open_ts_ns < early.close_ts_ns <= usual.close_ts_ns
+    assert exceptional.session(usual.close_ts_ns) == calendar.session(usual.close_ts_ns)
 
 
 @given(CALENDARS, INSTANTS)
@@ -208,6 +230,17 @@ def test_a_later_order_never_trades_in_an_earlier_session(
         ("opens", {"opens": time(9, tzinfo=UTC)}),
         ("early_closes", {"early_closes": {date(2026, 3, 7): time(13)}}),
         ("early_closes", {"early_closes": {date(2026, 3, 9): time(8)}}),
+        ("early_closes", {"early_closes": {date(2026, 3, 9): time(18)}}),
+        ("early_closes", {"early_closes": {date(2026, 3, 9): MIDNIGHT}}),
+        ("early_closes", {"early_closes": {date(2026, 3, 9): time(13, tzinfo=UTC)}}),
+        (
+            "early_closes",
+            {"opens": time(17), "closes": time(16), "early_closes": {date(2026, 3, 9): MIDNIGHT}},
+        ),
+        (
+            "early_closes",
+            {"opens": time(17), "closes": time(16), "early_closes": {date(2026, 3, 9): time(18)}},
+        ),
         (
             "early_closes",
             {"early_closes": {date(2026, 3, 9): time(13)}, "holidays": frozenset({date(2026, 3, 9)})},

@@ -96,6 +96,8 @@ class BookState:
         effect = self.positions.plan_fill(event)  # may raise, and then neither ledger has changed
         order = self.orders.apply(event, ts_ns)
         self.positions.post(effect)
+        if event.cumulative:
+            self.positions.mark(execution_key(event.execution_scope, event.execution_id), event.symbol)
         return order
 
     def _apply_beyond_orders(self, event: events.AnyOrderEvent, order: Order | None) -> None:
@@ -122,6 +124,9 @@ class BookState:
     def _with_postings(self, event: TradeChanged) -> TradeChanged:
         """A bust or correction with what it does to the books: as if it had always been so."""
         key = execution_key(event.execution_scope, event.execution_ref_id)
+        reduced = self.positions.plan_reduction(key, event)
+        if reduced is not None:
+            return replace(event, postings=reduced)
         now = event.now if isinstance(event, events.TradeCorrected) else None
         trades = self.orders.executions.of_symbol(event.was.symbol, key, now)
         return replace(event, postings=self.positions.plan_change(event.was.symbol, trades))

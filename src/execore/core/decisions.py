@@ -5,37 +5,37 @@ that was known by a total alone, the execution that a bust refers to, a request 
 a report that says several things apart, in the order in which they are true.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
 from msgspec.structs import replace
 
-from execore.core.executions import Execution, Executions, execution_key, split_key
-from execore.core.order_facts import evolve
-from execore.core.proposals import NOTHING_NEW, Instead
-from execore.core.report_proposals import disclosing, executions_missing
+from execore.core.executions import Execution, Executions, execution_key
+from execore.core.proposals import NOTHING_NEW, Instead, was_ended
+from execore.core.report_proposals import disclosing
 from execore.core.request_proposals import asked_terms
-from execore.core.trade_changes import change_trade, names_another, trade_of
+from execore.core.totals import (
+    counts_less,
+    decide_total,
+    disagreement,
+    gap_alerts,
+    missing,
+    replace_provisional,
+    replacements,
+)
+from execore.core.trade_changes import change_trade, names_another
 from execore.core.transition_table import OrderInput, Reaction
 from execore.core.transitions import transition, unapplied
-from execore.model import effects, events, reports, requests
+from execore.model import events, reports, requests
 from execore.model.answers import Answer, Outcome
-from execore.model.money import BASIS_QUANTUM, EXACT, ZERO, canonical, divide, text_of
-from execore.model.orders import Order
-from execore.model.vocabulary import RestatementReason, Side
+from execore.model.money import EXACT, ZERO, text_of
+from execore.model.orders import Order, PendingReplace
+from execore.model.vocabulary import Side
 
 _UNDISCLOSED: Final = Side.UNDISCLOSED
 _IDENTITY: Final = ("client_order_id", "symbol", "side", "quantity", "price")
 """What makes an execution the same one when it comes again; a fee may become known later."""
-
-_COUNTS_OTHERWISE: Final = frozenset(
-    {reports.FillReport, reports.StatusReport, reports.TradeCancelReport, reports.TradeCorrectReport}
-)
-"""Reports whose total is no news of executions that we lack."""
-
-_ENDS: Final = frozenset({reports.CancelReport, reports.ExpireReport, reports.DoneForDayReport})
-"""Reports whose total is the last."""
 
 
 class Known(Protocol):
@@ -95,8 +95,8 @@ def take(known: Known, order: Order, report: Any, fold: Callable[[Answer, int], 
     if parts is None:
         return fold(decide(known, order, report), report.ts_ns)
     answers = [fold(decide(known, known.get(key), part), report.ts_ns) for part in parts]
-    if _counts_less(known, order, report):
-        answers.append(fold(_disagreement(known.get(key), report), report.ts_ns))
+    if counts_less(known.executions, order, report):
+        answers.append(fold(disagreement(known.get(key), report), report.ts_ns))
     return merged(answers, answers[parts.index(report)])
 
 
@@ -130,27 +130,36 @@ def _decide_request(known: Known, order: Order, cause: requests.CancelOrder | re
     owner = known.owner_of_id(cause.request_id)
     if owner is None:
         return transition(order, cause)
-    order_input = OrderInput.AMEND_REQUEST
-    if isinstance(cause, requests.CancelOrder):
-        order_input = OrderInput.CANCEL_REQUEST
-    if owner == order.client_order_id and _is_pending(order, cause):
-        verdict = Instead(Reaction.ALREADY_DONE, "request_pending", "this request is on its way already")
-    else:
-        message = f"the id {cause.request_id} is in use; give a new one"
-        verdict = Instead(Reaction.REFUSE, "duplicate_request_id", message)
-    return unapplied(order, cause, order_input, verdict)
+    if owner != order.client_order_id or not _is_pending(order, cause):
+        return id_in_use(order, cause)
+    verdict = Instead(Reaction.ALREADY_DONE, "request_pending", "this request is on its way already")
+    return unapplied(order, cause, _input_of(cause), verdict)
+
+
+def id_in_use(order: Order, cause: requests.CancelOrder | requests.AmendOrder) -> Answer:
+    """The answer to a request whose id stands for something else."""
+    message = f"the id {cause.request_id} is in use; give a new one"
+    return unapplied(
+        order, cause, _input_of(cause), Instead(Reaction.REFUSE, "duplicate_request_id", message)
+    )
+
+
+def _input_of(cause: requests.CancelOrder | requests.AmendOrder) -> OrderInput:
+    is_cancel = isinstance(cause, requests.CancelOrder)
+    return OrderInput.CANCEL_REQUEST if is_cancel else OrderInput.AMEND_REQUEST
 
 
 def _is_pending(order: Order, cause: requests.CancelOrder | requests.AmendOrder) -> bool:
     """Whether the very same request was made before, and is not answered."""
     if isinstance(cause, requests.CancelOrder):
         return cause.request_id in order.pending_cancels
-    pending = next((p for p in order.pending_replaces if p.request_id == cause.request_id), None)
-    return pending is not None and asked_terms(order, cause) == (
-        pending.quantity,
-        pending.price,
-        pending.stop_price,
-    )
+    before: list[PendingReplace] = []
+    for pending in order.pending_replaces:
+        if pending.request_id == cause.request_id:
+            asked = asked_terms(replace(order, pending_replaces=tuple(before)), cause)
+            return asked == (pending.quantity, pending.price, pending.stop_price)
+        before.append(pending)
+    return False
 
 
 # --- reports -----------------------------------------------------------------------------------------------
@@ -184,19 +193,22 @@ def _apart(known: Known, order: Order, report: Any) -> list[Any] | None:
         return [report, *early] if early else None
     if report.cumulative_quantity is None:
         return None
-    missing = _missing(known, order, report)
-    if missing is None:
-        return [report] if _counts_less(known, order, report) else None
-    return [missing, report]
+    lacking = missing(known.executions, order, report)
+    if lacking is None:
+        return [report] if counts_less(known.executions, order, report) else None
+    return [lacking, report]
 
 
 def _early(executions: Executions, report: Any) -> list[reports.Report]:
-    """What waited for this execution or correction, and what waited for that in turn."""
+    """What waited for this execution or correction, and what waited for that in turn, each once."""
     found: list[reports.Report] = []
-    for change in executions.waiting(execution_key(report.execution_scope, report.execution_id)):
-        found.append(change)
-        if isinstance(change, reports.TradeCorrectReport) and change.execution_id:
-            found += _early(executions, change)
+    keys = [execution_key(report.execution_scope, report.execution_id)]
+    for key in keys:  # it grows while it is walked
+        for change in executions.waiting(key):
+            found.append(change)
+            own_key = execution_key(change.execution_scope, change.execution_id)
+            if change.execution_id and own_key not in keys:
+                keys.append(own_key)
     return found
 
 
@@ -205,84 +217,19 @@ def _remainder(report: reports.FillReport) -> reports.CancelReport:
     return reports.CancelReport(**(told | {"cumulative_quantity": None, "average_price": None}))
 
 
-def _counts_less(known: Known, order: Order, report: Any) -> bool:
-    """Whether a report that ends an open order counts less than was executed: we cannot both be right."""
-    return (
-        type(report) in _ENDS
-        and report.cumulative_quantity is not None
-        and report.cumulative_quantity < order.filled
-        and order.is_open
-        and not _is_recounted(known, order)
-    )
-
-
-def _is_recounted(known: Known, order: Order) -> bool:
-    """Whether executions were undone or restated, which the venue may not have counted in yet."""
-    return bool(order.adjusted) or known.executions.has_changes(order.client_order_id)
-
-
-def _disagreement(order: Order, report: Any) -> Answer:
-    told = text_of(report.cumulative_quantity)
-    ours = text_of(order.filled)
-    message = f"order {order.client_order_id} ended with {told} filled by the venue's count, {ours} by ours"
-    parked = events.ReportParked(order.client_order_id, "total_below_ours", message, report)
-    alert = effects.Alert("total_below_ours", message, order.client_order_id)
-    return Answer(Outcome.PARKED, order, (parked,), (alert,))
-
-
-def _missing(known: Known, order: Order, report: Any) -> reports.Report | None:
-    """What the venue counts as filled and we do not, as a report of its own: it is true before this one.
-
-    Its price is that of the venue's average, else the order's limit. With neither it cannot be booked, and
-    a person is told.
-    """
-    counted: Decimal = report.cumulative_quantity
-    if counted <= order.filled or type(report) in _COUNTS_OTHERWISE:
-        return None
-    if getattr(report, "restatement", None) is RestatementReason.CORPORATE_ACTION:
-        return None
-    if _is_recounted(known, order):
-        return None
-    price = order.price
-    if report.average_price is not None:
-        notional = EXACT.subtract(EXACT.multiply(report.average_price, counted), order.notional)
-        price = canonical(divide(notional, EXACT.subtract(counted, order.filled), BASIS_QUANTUM))
-    told = {field: getattr(report, field) for field in reports.Report.__struct_fields__}
-    if price is None:
-        return reports.StatusReport(**told)
-    return reports.FillReport(**told, quantity=EXACT.subtract(counted, order.filled), price=price)
-
-
 def _decide_fill(known: Known, order: Order, report: reports.FillReport) -> Answer:
     if not report.execution_id:
-        return _decide_total(known, order, report)
+        return decide_total(known.executions, order, report)
     booked = known.execution(report.execution_id, report.execution_scope)
     if booked is not None:
         return judge_execution(order, report, booked)
     if order.provisional:
-        answer = _replace_provisional(known.executions, order, report)
+        answer = replace_provisional(known.executions, order, report)
     else:
         answer = transition(order, report)
     if report.cumulative_quantity is None:
         return answer
-    return replace(answer, effects=answer.effects + _gap_alerts(known, order, report))
-
-
-def _decide_total(known: Known, order: Order, report: reports.FillReport) -> Answer:
-    """What is known by a total alone cannot be told apart once executions were undone or restated."""
-    if report.cumulative_quantity is None or not _is_recounted(known, order):
-        return transition(order, report)
-    why = "executions were undone or restated, so a total does not say what is new"
-    return unapplied(order, report, OrderInput.FILL, Instead(Reaction.PARK, "total_after_change", why))
-
-
-def _gap_alerts(known: Known, order: Order, report: reports.FillReport) -> tuple[effects.Effect, ...]:
-    """What to tell when the venue counts more, with this execution, than was ever reported."""
-    counted = report.cumulative_quantity
-    have = EXACT.add(EXACT.subtract(order.filled, order.provisional), report.quantity)
-    if counted is None or counted <= max(have, order.filled) or _is_recounted(known, order):
-        return ()
-    return executions_missing(order, counted, have)
+    return replace(answer, effects=answer.effects + gap_alerts(known.executions, order, report))
 
 
 def judge_execution(order: Order, report: reports.FillReport, booked: Execution) -> Answer:
@@ -313,61 +260,33 @@ def _shown(value: object) -> str:
     return text_of(value) if isinstance(value, Decimal) else str(value)
 
 
-def _replace_provisional(executions: Executions, order: Order, report: reports.FillReport) -> Answer:
-    """An execution of which the quantity is booked already, as a total counted it: it takes that place."""
-    counted = order.filled
-    if report.cumulative_quantity is not None:
-        counted = max(counted, report.cumulative_quantity)
-    beyond = EXACT.subtract(EXACT.add(order.filled, report.quantity), counted)
-    covered = min(report.quantity, order.provisional, max(beyond, ZERO))
-    replaced = tuple(_replacements(executions, order, covered))
-    after = order
-    for event in replaced:
-        after = evolve(after, event, report.ts_ns)
-    answer = transition(after, report)
-    told, alerts = answer.events, answer.effects
-    if covered == report.quantity:  # it was counted in time, so it is neither late nor too much
-        told = tuple(
-            replace(event, late=False) if type(event) is events.FillBooked else event for event in told
-        )
-        alerts = tuple(
-            effect for effect in alerts if getattr(effect, "code", "") in ("", "disputed_execution")
-        )
-    return replace(answer, events=(*replaced, *told), effects=alerts)
-
-
-def _replacements(
-    executions: Executions, order: Order, covered: Decimal
-) -> Iterator[events.TradeCancelled | events.TradeCorrected]:
-    left = covered
-    for key, execution in executions.provisional(order.client_order_id):
-        if not left:
-            return
-        part = min(left, execution.quantity)
-        left = EXACT.subtract(left, part)
-        was = trade_of(execution)
-        told = (order.client_order_id, "", *split_key(key), was)
-        if part == was.quantity:
-            yield events.TradeCancelled(*told, replaced=True)
-        else:
-            now = replace(was, quantity=canonical(EXACT.subtract(was.quantity, part)))
-            yield events.TradeCorrected(*told, now, replaced=True)
-
-
 def _decide_acknowledged(known: Known, order: Order, report: reports.AcknowledgeReport) -> Answer:
-    """An acknowledgement from before its order was rejected says nothing of what came after."""
-    is_old = order.rejected and order.acknowledged and report.venue_order_id in ("", order.venue_order_id)
-    if is_old and report.leaves is None:
+    named = report.venue_order_id
+    is_old = named in ("", order.venue_order_id)
+    if named and not is_old and order.venue_order_id:
+        if known.by_venue_order_id(named, order.symbol) is not order:
+            why = f"the venue knows it as {order.venue_order_id} and acknowledges it as {named}: two orders?"
+            verdict = Instead(Reaction.PARK, "second_venue_order_id", why)
+            return unapplied(order, report, OrderInput.ACKNOWLEDGE, verdict)
+        is_old = True
+    if is_old and order.rejected and order.acknowledged and report.leaves is None:
+        # An acknowledgement from before the order was rejected says nothing of what came after.
         return unapplied(order, report, OrderInput.ACKNOWLEDGE, NOTHING_NEW)
     return transition(order, report)
 
 
 def _decide_amended(known: Known, order: Order, report: reports.AmendReport) -> Answer:
-    """An answer to an amend that comes again after a later one was accepted says nothing any more."""
-    if report.request_id and report.request_id != order.amended_by and known.was_accepted(report.request_id):
-        verdict = Instead(Reaction.ALREADY_DONE, "amended_since", "it was said before, and later terms hold")
-        return unapplied(order, report, OrderInput.AMENDED, verdict)
-    return transition(order, _without_old_id(known, order, report))
+    """An answer to an amend says it once: what comes again is old, unless it is the last and says more."""
+    key, report = report.request_id, _without_old_id(known, order, report)
+    if key and key not in order.pending_request_ids and known.was_accepted(key):
+        terms = (report.quantity, report.price, report.stop_price)
+        in_force = (order.quantity, order.price, order.stop_price)
+        differs = any(told not in (None, ours) for told, ours in zip(terms, in_force, strict=True))
+        differs |= report.venue_order_id not in ("", order.venue_order_id)
+        if key != order.amended_by or was_ended(order) or not differs:
+            verdict = Instead(Reaction.ALREADY_DONE, "amended_since", "it was said before, and it is done")
+            return unapplied(order, report, OrderInput.AMENDED, verdict)
+    return transition(order, report)
 
 
 def _decide_restated(known: Known, order: Order, report: reports.RestateReport) -> Answer:
@@ -400,7 +319,7 @@ def _decide_trade_change(known: Known, order: Order, report: Any) -> Answer:
     if not order.provisional or not isinstance(event, events.TradeCorrected):
         return answer
     grown = max(EXACT.subtract(event.now.quantity, event.was.quantity), ZERO)  # a total may have counted it
-    replaced = _replacements(known.executions, order, min(grown, order.provisional))
+    replaced = replacements(known.executions, order, min(grown, order.provisional))
     return replace(answer, events=(*replaced, *answer.events))
 
 

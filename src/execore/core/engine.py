@@ -9,8 +9,15 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from execore.core.book_state import BookState
-from execore.core.decisions import decide
-from execore.core.group_keeping import cancel_group, release_group, review_group, submit_group, tend
+from execore.core.decisions import decide, id_in_use
+from execore.core.group_keeping import (
+    cancel_group,
+    instrument_of,
+    release_group,
+    review_group,
+    submit_group,
+    tend,
+)
 from execore.core.order_facts import create
 from execore.core.order_ledger import History
 from execore.core.order_state_machine import resubmission
@@ -20,19 +27,24 @@ from execore.core.transitions import transition
 from execore.core.validation import validate_order, validate_terms
 from execore.model import events, group_requests, reports, requests
 from execore.model.answers import Answer, Outcome
-from execore.model.errors import DuplicateClientOrderId, InvalidInput, UnknownInstrument
+from execore.model.errors import DuplicateClientOrderId, InvalidInput
 from execore.model.ids import check_id
-from execore.model.instruments import Instrument
 from execore.model.money import exactly, text_of
-from execore.model.orders import disclosed
+from execore.model.orders import Order, disclosed
 from execore.model.vocabulary import CostMethod, TimeInForce
 
 
 @exactly
-def step(state: BookState, cause: requests.Input) -> Answer:
+def step(
+    state: BookState, cause: requests.Input, *, now_ns: int | None = None, tends_groups: bool = True
+) -> Answer:
     """Take one input: decide, fold the events into ``state``, answer.
 
     An error leaves ``state`` as it was.
+
+    Args:
+        now_ns: the time by our own clock, integer nanoseconds UTC; that of ``cause`` if not given.
+        tends_groups: whether groups do what this makes necessary; else they do once they are reviewed.
 
     Raises:
         InvalidInput and its children: a request that is not acceptable. Reports never raise.
@@ -41,7 +53,9 @@ def step(state: BookState, cause: requests.Input) -> Answer:
         answer = take_report(state, cause)
     else:
         answer = state.fold(_REQUESTS[type(cause)](state, cause), cause.ts_ns)
-    return tend(state, cause, answer, _ask) if state.groups.places else answer
+    if not (tends_groups and state.groups.places):
+        return answer
+    return tend(state, cause, answer, _ask, cause.ts_ns if now_ns is None else now_ns)
 
 
 def open_book(
@@ -58,7 +72,7 @@ def open_book(
 
 def _ask(state: BookState, cause: requests.Input) -> Answer:
     """Take a request that a group makes: the ids of its orders are kept for it."""
-    decided = _create(state, cause) if isinstance(cause, requests.SubmitOrder) else None
+    decided = _create(state, cause, cause.ends_ts_ns) if isinstance(cause, requests.SubmitOrder) else None
     return state.fold(decided or _REQUESTS[type(cause)](state, cause), cause.ts_ns)
 
 
@@ -73,13 +87,13 @@ def _submit(state: BookState, cause: requests.SubmitOrder) -> Answer:
         raise DuplicateClientOrderId(
             "client_order_id", f"{request.client_order_id} is kept for an order of a group", "Use a new one"
         )
-    return _create(state, cause)
+    return _create(state, cause, _end_of(state, cause))
 
 
-def _create(state: BookState, cause: requests.SubmitOrder) -> Answer:
+def _create(state: BookState, cause: requests.SubmitOrder, ends_ts_ns: int | None) -> Answer:
     request = cause.order
-    validate_order(request, _instrument(state, request.symbol))
-    created = events.OrderCreated(request.client_order_id, request, _end_of(state, cause))
+    validate_order(request, instrument_of(state, request.symbol))
+    created = events.OrderCreated(request.client_order_id, request, ends_ts_ns)
     release = requests.ReleaseOrder(
         ts_ns=cause.ts_ns, client_order_id=request.client_order_id, verdict=cause.verdict
     )
@@ -88,7 +102,7 @@ def _create(state: BookState, cause: requests.SubmitOrder) -> Answer:
 
 
 def _end_of(state: BookState, cause: requests.SubmitOrder) -> int | None:
-    """When a day order ends. One that the core itself decided to send trades in the day that runs."""
+    """When a day order ends. One that nobody gave an end trades in the day that runs."""
     running = state.day_ends_ts_ns
     if cause.ends_ts_ns is not None or cause.order.time_in_force is not TimeInForce.DAY:
         return cause.ends_ts_ns
@@ -98,14 +112,23 @@ def _end_of(state: BookState, cause: requests.SubmitOrder) -> int | None:
 def _amend(state: BookState, cause: requests.AmendOrder) -> Answer:
     order = state.orders.get(cause.client_order_id)
     check_id(cause.request_id, "request_id")
-    instrument = _instrument(state, order.symbol)
+    instrument = instrument_of(state, order.symbol)
     validate_terms(*asked_terms(order, cause), instrument)  # an amend restates the whole order
-    return decide(state.orders, order, cause)
+    return _decide_request(state, order, cause)
 
 
 def _cancel(state: BookState, cause: requests.CancelOrder) -> Answer:
     check_id(cause.request_id, "request_id")
-    return _order_input(state, cause)
+    return _decide_request(state, state.orders.get(cause.client_order_id), cause)
+
+
+def _decide_request(
+    state: BookState, order: Order, cause: requests.CancelOrder | requests.AmendOrder
+) -> Answer:
+    """Ids are unique over requests and orders, those included that a group keeps for its orders."""
+    if state.groups.of_order(cause.request_id) is not None:
+        return id_in_use(order, cause)
+    return decide(state.orders, order, cause)
 
 
 def _order_input(state: BookState, cause: requests.OrderInput) -> Answer:
@@ -148,22 +171,16 @@ def _transfer(state: BookState, cause: requests.TransferCash) -> Answer:
 
 
 def _start_day(state: BookState, cause: requests.StartDay) -> Answer:
-    if cause.trade_date <= state.trade_date:  # a clock that jumped back starts no day
+    corrected = cause.corrects == state.trade_date > cause.trade_date
+    if cause.trade_date <= state.trade_date and not corrected:  # a clock that jumped back starts no day
         return Answer(Outcome.ALREADY_DONE)
+    opens_ts_ns = cause.ts_ns if cause.opens_ts_ns is None else cause.opens_ts_ns
     resumed = [
         event
-        for order in state.orders
-        if order.done_for_day
+        for order in state.orders.done_for_day(opens_ts_ns)
         for event in decide(state.orders, order, cause).events
     ]
     return Answer(Outcome.APPLIED, events=(events.DayStarted(cause.trade_date, cause.ends_ts_ns), *resumed))
-
-
-def _instrument(state: BookState, symbol: str) -> Instrument:
-    instrument = state.positions.instrument(symbol)
-    if instrument is None:
-        raise UnknownInstrument("symbol", f"{symbol!r} is not defined in this book", "Define it first")
-    return instrument
 
 
 _REQUESTS: Final[dict[type[requests.Input], Callable[[BookState, Any], Answer]]] = {

@@ -15,12 +15,11 @@ from execore.core.proposals import NOTHING_NEW, Instead, Proposal, query
 from execore.core.request_proposals import Proposer, deny_ended
 from execore.core.transition_table import OrderInput, Reaction
 from execore.model import effects, events, requests
-from execore.model.ending import Ending
+from execore.model.ending import SECOND_NS, Ending
 from execore.model.ids import derived_id
 from execore.model.orders import Order
 from execore.model.vocabulary import Expiry, OrderState, TimeInForce
 
-_SECOND_NS: Final = 1_000_000_000
 _NOTHING_DUE: Final = Instead(Reaction.ALREADY_DONE, "nothing_due", "nothing is due at this time")
 
 
@@ -53,7 +52,7 @@ def due_ns(order: Order, expiry: Expiry, lateness_ns: int) -> int | None:
         return cancel_ns
     told_ns = ending.ends_ts_ns + lateness_ns
     if order.pending_cancels:  # its answer may take as long
-        told_ns = max(told_ns, order.updated_ts_ns + lateness_ns)
+        told_ns = max(told_ns, ending.asked_ts_ns + lateness_ns)
     return told_ns if cancel_ns is None else min(cancel_ns, told_ns)
 
 
@@ -61,6 +60,8 @@ def due(orders: Iterable[Order], rules: ExpiryRules, ts_ns: int) -> list[request
     """An input for each order about whose end something is to be done at ``ts_ns``."""
     found = []
     for order in orders:
+        if order.ending is None or order.ending.ends_ts_ns > ts_ns:
+            continue  # nothing is due before the end, and to know more costs more
         expiry = rules.of(order)
         at_ns = due_ns(order, expiry, rules.lateness_ns)
         if at_ns is not None and at_ns <= ts_ns:
@@ -77,8 +78,16 @@ def due(orders: Iterable[Order], rules: ExpiryRules, ts_ns: int) -> list[request
 
 def next_due_ns(orders: Iterable[Order], rules: ExpiryRules) -> int | None:
     """When to look again, integer ns UTC; None if no order has an end to wait for."""
-    ends = (due_ns(order, rules.of(order), rules.lateness_ns) for order in orders)
-    return min((at_ns for at_ns in ends if at_ns is not None), default=None)
+    found: int | None = None
+    for order in orders:
+        expiry = rules.of(order)
+        patience = rules.lateness_ns if order.submitted and expiry is not Expiry.OURS else 0
+        if order.ending is None or (found is not None and order.ending.ends_ts_ns + patience >= found):
+            continue  # nothing is due before that, and to know more costs more
+        at_ns = due_ns(order, expiry, rules.lateness_ns)
+        if at_ns is not None:
+            found = at_ns if found is None else min(found, at_ns)
+    return found
 
 
 def _expiry_due(order: Order, cause: requests.ExpiryDue) -> Proposal | Instead:
@@ -102,13 +111,14 @@ def _may_conclude(order: Order, expiry: Expiry) -> bool:
 def _cancel_due_ns(order: Order, ending: Ending) -> int | None:
     """When to ask for the next cancel of an order that the venue does not end; None while one is on its way.
 
-    What came to nothing is tried again, each time after twice as long: nobody else will end the order.
+    What came to nothing is tried again, each time after twice as long: nobody else will end the order. The
+    wait counts from the last cancel by our own clock; what else happens to the order is no reason to wait.
     """
     if any(key not in order.unknown_requests for key in order.pending_cancels):
         return None
     if not ending.cancels:
         return ending.ends_ts_ns
-    return max(ending.ends_ts_ns, order.updated_ts_ns) + (1 << ending.cancels) * _SECOND_NS
+    return max(ending.ends_ts_ns, ending.asked_ts_ns) + (1 << ending.cancels) * SECOND_NS
 
 
 def _cancel(order: Order, ending: Ending) -> Proposal:

@@ -5,6 +5,7 @@ same step, so that it is recorded in one commit with what made it necessary.
 """
 
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import Final
 
 from msgspec.structs import replace
@@ -18,13 +19,14 @@ from execore.model.errors import DuplicateClientOrderId, InvalidInput, UnknownIn
 from execore.model.groups import RETRIED, Group, GroupState, Trouble
 from execore.model.instruments import Instrument
 from execore.model.money import text_of
+from execore.model.orders import OrderRequest
 from execore.model.requests import RiskResult
-from execore.model.vocabulary import RiskDecision
+from execore.model.vocabulary import RiskDecision, TimeInForce
 
 Ask = Callable[[BookState, requests.Input], Answer]
 """Decides one request about an order and folds its events."""
 
-_MAXIMUM_ACTIONS: Final = 100
+_MAXIMUM_ACTIONS: Final = 1_000
 """Far more than any group needs after one input: a mistake of ours must not keep the book busy for ever."""
 _TROUBLES: Final[dict[type[requests.Input], Trouble]] = {
     requests.SubmitOrder: Trouble.LEG_UNFIT,
@@ -43,13 +45,15 @@ def submit_group(state: BookState, cause: group_requests.SubmitGroup) -> Answer:
         DuplicateClientOrderId: the group's id, or that of an order, is taken by something else.
         InvalidInput: an order does not fit its instrument.
     """
-    created = group_events.GroupCreated(cause.group_id, cause.kind, cause.legs, cause.parent)
     known = state.groups.find(cause.group_id)
     if known is not None:
         if (known.kind, known.legs, known.parent) != (cause.kind, cause.legs, cause.parent):
             raise DuplicateClientOrderId("group_id", f"{cause.group_id} is taken by a group of other orders")
         return Answer(Outcome.ALREADY_DONE)
-    instrument = _instrument(state, cause.legs[0].symbol)
+    instrument = instrument_of(state, cause.legs[0].symbol)
+    first = cause.legs if cause.parent is None else (cause.parent,)
+    is_for_today = any(request.time_in_force is TimeInForce.DAY for request in first)
+    ends_ts_ns = _end_of_day(state, cause, cause.ts_ns) if is_for_today else None
     for request in cause.legs if cause.parent is None else (cause.parent, *cause.legs):
         validate_order(request, instrument)
         key = request.client_order_id
@@ -57,12 +61,13 @@ def submit_group(state: BookState, cause: group_requests.SubmitGroup) -> Answer:
             raise DuplicateClientOrderId(
                 "client_order_id", f"{key} is taken", "Use a new one for a new order"
             )
+    created = group_events.GroupCreated(cause.group_id, cause.kind, cause.legs, cause.parent, ends_ts_ns)
     judged, alerts = _judge(cause.group_id, cause.verdicts)
     return Answer(Outcome.APPLIED, events=(created, judged), effects=alerts)
 
 
 def release_group(state: BookState, cause: group_requests.ReleaseGroup) -> Answer:
-    """Decide a held group again.
+    """Decide a held group again. One whose day is over is denied, as its orders would trade on another.
 
     Raises:
         UnknownGroup: there is no such group. InvalidInput: not one verdict for each order.
@@ -71,6 +76,10 @@ def release_group(state: BookState, cause: group_requests.ReleaseGroup) -> Answe
     if len(cause.verdicts) != len(group.requests):
         raise InvalidInput("verdicts", f"{len(cause.verdicts)} for {len(group.requests)} orders")
     judged, alerts = _judge(group.group_id, cause.verdicts)
+    if group.day_ends_ts_ns is not None and group.day_ends_ts_ns <= cause.ts_ns:
+        reason = "its day ended before it was sent"
+        judged = group_events.GroupJudged(group.group_id, RiskDecision.BLOCK, reason, "expiry")
+        alerts = ()
     if group.decision is judged.decision:
         return Answer(Outcome.ALREADY_DONE)
     shown = group.state(state.orders.find)
@@ -83,15 +92,16 @@ def release_group(state: BookState, cause: group_requests.ReleaseGroup) -> Answe
 
 
 def cancel_group(state: BookState, cause: group_requests.CancelGroup) -> Answer:
-    """End a group; one that is over, or ending, is so already.
+    """End a group, for good: a bust may open again what is over. Asked again, failed cancels are tried again.
 
     Raises:
         UnknownGroup: there is no such group.
     """
     group = state.groups.get(cause.group_id)
-    over = group.state(state.orders.find) in (GroupState.DENIED, GroupState.DONE)
-    if over or group.cancel_requested:
+    if group.decision is RiskDecision.BLOCK:
         return Answer(Outcome.ALREADY_DONE)
+    if group.cancel_requested:
+        return _reviewed(state, group)
     return Answer(Outcome.APPLIED, events=(group_events.GroupCancelRequested(group.group_id),))
 
 
@@ -107,7 +117,28 @@ def review_group(state: BookState, cause: group_requests.ReviewGroup) -> Answer:
         for impairment in group.impairments
         if cause.replace_lost and impairment.trouble is Trouble.LEG_LOST
     )
-    if not replaced and not any(impairment.trouble in RETRIED for impairment in group.impairments):
+    answer = _reviewed(state, group, replaced)
+    return replace(answer, effects=_standing(state, group)) if cause.tell_again else answer
+
+
+def _standing(state: BookState, group: Group) -> tuple[effects.Effect, ...]:
+    """What was alerted and holds: a process that ended may have taken the alert with it."""
+    alerts = [
+        _impairment_alert(group.group_id, noted.trouble, noted.client_order_id, noted.reason)
+        for noted in group.impairments
+    ]
+    if group.decision is RiskDecision.PAUSE and not group.cancel_requested:
+        alerts.append(_held_alert(group.group_id, group.reason))
+    if group.excess:
+        alerts.append(_breach_alert(state, group, group.excess))
+    return tuple(alerts)
+
+
+def _reviewed(state: BookState, group: Group, replaced: tuple[str, ...] = ()) -> Answer:
+    """A review, if anything came to nothing, or may have."""
+    failed = any(impairment.trouble in RETRIED for impairment in group.impairments)
+    unknown = any(order.unknown_requests for order in group.orders(state.orders.find))
+    if not (replaced or failed or unknown):
         return Answer(Outcome.ALREADY_DONE)
     return Answer(Outcome.APPLIED, events=(group_events.GroupReviewed(group.group_id, replaced),))
 
@@ -121,10 +152,19 @@ def _judge(
     judged = group_events.GroupJudged(group_id, verdict.decision, verdict.reason, verdict.rule)
     if verdict.decision is not RiskDecision.PAUSE:
         return judged, ()
-    return judged, (effects.Alert("group_held", f"group {group_id} is held: {verdict.reason}"),)
+    return judged, (_held_alert(group_id, verdict.reason),)
 
 
-def _instrument(state: BookState, symbol: str) -> Instrument:
+def _held_alert(group_id: str, reason: str) -> effects.Alert:
+    return effects.Alert("group_held", f"group {group_id} is held: {reason}")
+
+
+def instrument_of(state: BookState, symbol: str) -> Instrument:
+    """The instrument of this symbol.
+
+    Raises:
+        UnknownInstrument: the book has none.
+    """
     instrument = state.positions.instrument(symbol)
     if instrument is None:
         raise UnknownInstrument("symbol", f"{symbol!r} is not defined in this book", "Define it first")
@@ -134,22 +174,32 @@ def _instrument(state: BookState, symbol: str) -> Instrument:
 # --- keeping -------------------------------------------------------------------------------------------
 
 
-def tend(state: BookState, cause: requests.Input, answer: Answer, ask: Ask) -> Answer:
-    """Carry out what the groups need that ``cause`` or its folded ``answer`` touched, and add it to that."""
+def tend(state: BookState, cause: requests.Input, answer: Answer, ask: Ask, now_ns: int) -> Answer:
+    """Carry out what the groups need that ``cause`` or its folded ``answer`` touched, and add it to that.
+
+    Args:
+        ask: decides a request and folds its events.
+        now_ns: the time by our own clock, integer nanoseconds UTC, as far as it is known.
+    """
     made: list[events.AnyEvent] = []
     todo: list[effects.Effect] = []
     for group_id in _touched(state, cause, answer.events):
         for _ in range(_MAXIMUM_ACTIONS):
             group = state.groups.get(group_id)
-            instrument = _instrument(state, group.legs[0].symbol)
+            instrument = instrument_of(state, group.legs[0].symbol)
             action = next_action(group, state.orders.find, instrument, cause.ts_ns)
             if action is None:
                 break
+            if isinstance(action, requests.SubmitOrder):
+                action = replace(action, ends_ts_ns=_order_end(state, cause, action.order, now_ns))
             facts, effects_of_it, is_done = _carry_out(state, group, action, ask)
             made += facts
             todo += effects_of_it
             if not is_done:
                 break
+        else:
+            message = f"group {group_id} had more to do than {_MAXIMUM_ACTIONS} things; review it"
+            todo.append(effects.Alert("group_unfinished", message))
     if isinstance(cause, group_requests.GroupRequest):
         answer = replace(answer, group=state.groups.get(cause.group_id))
     if not made:
@@ -164,11 +214,26 @@ def tend(state: BookState, cause: requests.Input, answer: Answer, ask: Ask) -> A
     )
 
 
+def _order_end(state: BookState, cause: requests.Input, order: OrderRequest, now_ns: int) -> int | None:
+    """When an order that is sent now ends by its time in force; none is better than one that is past."""
+    return _end_of_day(state, cause, now_ns) if order.time_in_force is TimeInForce.DAY else None
+
+
+def _end_of_day(state: BookState, cause: requests.Input, now_ns: int) -> int | None:
+    """The end of the day as the shell says it, else that of the day that began last, while it runs."""
+    told = getattr(cause, "day_ends_ts_ns", None)
+    ends_ts_ns: int | None = state.day_ends_ts_ns if told is None else told
+    return ends_ts_ns if ends_ts_ns is not None and max(now_ns, cause.ts_ns) < ends_ts_ns else None
+
+
 def _touched(state: BookState, cause: requests.Input, happened: Iterable[events.AnyEvent]) -> dict[str, None]:
     """The groups that have something new to look at, in the order of their being touched."""
     found: dict[str, None] = {}
     if isinstance(cause, group_requests.GroupRequest):
         found[cause.group_id] = None
+    if isinstance(cause, requests.DefineInstrument):  # what did not fit may fit now
+        symbol = cause.instrument.symbol
+        found |= {group.group_id: None for group in state.groups if group.legs[0].symbol == symbol}
     for event in happened:
         if isinstance(event, events.OrderEvent):
             group = state.groups.of_order(event.client_order_id)
@@ -208,17 +273,22 @@ def _alerts(
     state: BookState, group: Group, event: group_events.GroupImpaired | group_events.GroupBreached
 ) -> tuple[effects.Effect, ...]:
     if isinstance(event, group_events.GroupImpaired):
-        message = f"group {group.group_id}, order {event.client_order_id}: {event.reason}"
-        return (effects.Alert(event.trouble.value, message, event.client_order_id),)
-    if event.excess <= group.excess:
-        return ()
+        return (_impairment_alert(group.group_id, event.trouble, event.client_order_id, event.reason),)
+    return () if event.excess <= group.excess else (_breach_alert(state, group, event.excess),)
+
+
+def _impairment_alert(group_id: str, trouble: Trouble, key: str, reason: str) -> effects.Alert:
+    return effects.Alert(trouble.value, f"group {group_id}, order {key}: {reason}", key)
+
+
+def _breach_alert(state: BookState, group: Group, excess: Decimal) -> effects.Alert:
     keys = {key for leg in group.leg_orders for key in leg}
     traded = [
         order for order in group.orders(state.orders.find) if order.filled and order.client_order_id in keys
     ]
     fills = ", ".join(f"{order.client_order_id} {text_of(order.filled)}" for order in traded)
     message = (
-        f"the legs of group {group.group_id} traded {text_of(event.excess)} more than was wanted ({fills}); "
+        f"the legs of group {group.group_id} traded {text_of(excess)} more than was wanted ({fills}); "
         "every fill is booked"
     )
-    return (effects.Alert("group_breached", message, traded[-1].client_order_id if traded else ""),)
+    return effects.Alert("group_breached", message, traded[-1].client_order_id if traded else "")

@@ -13,11 +13,10 @@ from msgspec.structs import replace
 
 from execore.model import events, group_events
 from execore.model.errors import UnknownGroup
-from execore.model.groups import RETRIED, FindOrder, Group, Impairment, group_to_dict
+from execore.model.groups import RETRIED, FindOrder, Group, Impairment, Trouble, group_to_dict, is_for
 from execore.model.money import ZERO
 
 _PARENT: Final = -1
-_BIRTHS: Final = frozenset({events.OrderCreated, events.OrderAdopted})
 _EXECUTIONS: Final = frozenset(
     {events.FillBooked, events.OrderReowned, events.TradeCancelled, events.TradeCorrected}
 )
@@ -55,6 +54,7 @@ class GroupLedger:
                 kind=event.kind,
                 legs=event.legs,
                 parent=event.parent,
+                day_ends_ts_ns=event.day_ends_ts_ns,
                 leg_orders=((),) * len(event.legs),
             )
             if event.parent is not None:
@@ -72,18 +72,21 @@ class GroupLedger:
             return
         group = self._groups[place.group_id]
         kind = type(event)
-        if kind in _BIRTHS:
-            group = self._born(group, place, event.client_order_id)
+        if isinstance(event, events.OrderCreated | events.OrderAdopted):
+            group = self._born(group, place, event)
         elif kind in _EXECUTIONS:
             group = replace(group, asked=())
         elif isinstance(event, events.CancelRequested | events.AmendRequested):
             group = _asked(group, event)
+        elif isinstance(event, events.AmendRejected | events.OrderAmended):
+            group = _answered(group, event)
         self._groups[place.group_id] = group
 
-    def _born(self, group: Group, place: Place, client_order_id: str) -> Group:
-        if place.leg == _PARENT:
+    def _born(self, group: Group, place: Place, event: events.OrderCreated | events.OrderAdopted) -> Group:
+        """The leg has another order; one that the venue reports may be somebody else's."""
+        if place.leg == _PARENT or not is_for(group.legs[place.leg], event.order):
             return group
-        mine = (*group.leg_orders[place.leg], client_order_id)
+        mine = (*group.leg_orders[place.leg], event.client_order_id)
         keys = tuple(mine if leg == place.leg else ids for leg, ids in enumerate(group.leg_orders))
         group = replace(group, leg_orders=keys)
         self.places[group.next_order_id(place.leg)] = place
@@ -138,9 +141,28 @@ def _asked(group: Group, event: events.CancelRequested | events.AmendRequested) 
     return replace(
         group,
         asked=(*others, (key, total)),
-        replaceable=(*group.replaceable, key) if is_cancel else group.replaceable,
+        amends=group.amends if is_cancel else (*group.amends, event.request_id),
+        replaceable=_with(group.replaceable, key) if is_cancel else group.replaceable,
         request_count=group.request_count + 1,
     )
+
+
+def _answered(group: Group, event: events.AmendRejected | events.OrderAmended) -> Group:
+    """What became of an amend. The venue may also take part of an order out, which nobody asked for."""
+    key, request_id = event.client_order_id, event.request_id
+    if isinstance(event, events.OrderAmended):
+        if request_id and not event.reduced:
+            others = tuple(agreed for agreed in group.agreed if agreed[0] != key)
+            group = replace(group, agreed=(*others, (key, event.quantity)))
+    elif request_id in group.amends:
+        group = replace(group, refused=_with(group.refused, key))
+    if request_id not in group.amends:
+        return group
+    return replace(group, amends=tuple(mine for mine in group.amends if mine != request_id))
+
+
+def _with(keys: tuple[str, ...], key: str) -> tuple[str, ...]:
+    return keys if key in keys else (*keys, key)
 
 
 def _judged(group: Group, event: group_events.GroupJudged) -> Group:
@@ -157,11 +179,23 @@ def _reviewed(group: Group, event: group_events.GroupReviewed) -> Group:
         for impairment in group.impairments
         if impairment.trouble not in RETRIED and impairment.client_order_id not in event.replaced
     )
-    return replace(group, asked=(), impairments=tuple(kept), replaceable=group.replaceable + event.replaced)
+    return replace(
+        group,
+        asked=(),
+        refused=(),
+        impairments=tuple(kept),
+        replaceable=group.replaceable + event.replaced,
+    )
 
 
 def _impaired(group: Group, event: group_events.GroupImpaired) -> Group:
-    return replace(group, impairments=(*group.impairments, Impairment(event.trouble, event.client_order_id)))
+    noted = Impairment(event.trouble, event.client_order_id, event.reason, event.quantity)
+    about = (noted.trouble, noted.client_order_id)
+    others = (other for other in group.impairments if (other.trouble, other.client_order_id) != about)
+    refused = group.refused
+    if noted.trouble is Trouble.RESIZE_FAILED:
+        refused = tuple(key for key in refused if key != noted.client_order_id)
+    return replace(group, impairments=(*others, noted), refused=refused)
 
 
 def _breached(group: Group, event: group_events.GroupBreached) -> Group:

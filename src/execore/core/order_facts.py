@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from execore.model import events
 from execore.model.ending import Ending
-from execore.model.money import EXACT, canonical
+from execore.model.money import EXACT, MAXIMUM_INTEGER_DIGITS, canonical
 from execore.model.orders import Order, OrderRequest, PendingReplace
 from execore.model.vocabulary import OrderState, OrderType, Side
 
@@ -119,6 +119,9 @@ def _reowned(order: Order, event: events.OrderReowned, ts_ns: int) -> Order:
         filled=filled,
         notional=EXACT.add(order.notional, event.notional),
         provisional=EXACT.add(order.provisional, event.provisional),
+        adjusted=EXACT.add(order.adjusted, event.adjusted),
+        cancelled=order.cancelled or event.cancelled,
+        expired=order.expired or event.expired,
         quantity=canonical(filled) if grows else order.quantity,
         acknowledged=True,
         held=False,
@@ -162,13 +165,13 @@ def _cancel_requested(order: Order, event: events.CancelRequested, ts_ns: int) -
         order,
         pending_cancels=(*order.pending_cancels, event.request_id),
         refused_cancel="",
-        ending=_cancelling(order.ending) if event.for_expiry else order.ending,
+        ending=None if order.ending is None else _cancelling(order.ending, event, ts_ns),
         updated_ts_ns=ts_ns,
     )
 
 
-def _cancelling(ending: Ending | None) -> Ending | None:
-    return None if ending is None else replace(ending, cancels=ending.cancels + 1)
+def _cancelling(ending: Ending, event: events.CancelRequested, ts_ns: int) -> Ending:
+    return replace(ending, cancels=ending.cancels + event.for_expiry, asked_ts_ns=ts_ns)
 
 
 def _amend_requested(order: Order, event: events.AmendRequested, ts_ns: int) -> Order:
@@ -271,6 +274,8 @@ def _learnt(request: OrderRequest, event: events.OrderAmended | events.OrderRest
     """What an order known by executions alone turns out to have asked for, once somebody says its terms."""
     order_type = OrderType.MARKET if event.price is None else OrderType.LIMIT
     quantity = event.quantity or request.quantity  # nothing at all may be left of it
+    if quantity.adjusted() >= MAXIMUM_INTEGER_DIGITS:
+        return request  # more than any order may ask for: what it asked for stays unknown
     return replace(request, quantity=quantity, order_type=order_type, price=event.price)
 
 
@@ -280,6 +285,8 @@ def _cancelled(order: Order, event: events.OrderCancelled, ts_ns: int) -> Order:
         cancelled=True,
         acknowledged=order.acknowledged or (not order.submitted and not event.unsent),  # it had it after all
         held=False,
+        suspended=False,
+        stopped_at=None,
         reason=event.reason,
         venue_order_id=order.venue_order_id or event.venue_order_id,
         updated_ts_ns=ts_ns,
@@ -295,6 +302,8 @@ def _ended(fact: str) -> Callable[[Order, Any, int], Order]:
             order,
             venue_order_id=order.venue_order_id or event.venue_order_id,
             held=False,
+            suspended=False,
+            stopped_at=None,
             reason=event.reason,
             updated_ts_ns=ts_ns,
             **{fact: True},

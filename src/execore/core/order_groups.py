@@ -18,7 +18,7 @@ from execore.core.validation import validate_terms
 from execore.model import requests
 from execore.model.errors import InvalidInput
 from execore.model.group_events import GroupBreached, GroupImpaired
-from execore.model.groups import FindOrder, Group, GroupKind, Impairment, Trouble
+from execore.model.groups import FindOrder, Group, GroupKind, Trouble
 from execore.model.instruments import Instrument
 from execore.model.money import ZERO, canonical, exactly, text_of
 from execore.model.orders import Order, OrderRequest
@@ -40,13 +40,25 @@ class _Leg(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def working(self) -> list[Order]:
-        """Its orders that can trade, or might, and that nobody is cancelling; oldest first."""
+        """Its orders that can trade, or might, and that nobody asked to cancel; oldest first."""
         return [order for order in self.orders if order.is_open and not order.pending_cancels]
 
     @property
     def ending(self) -> list[Order]:
-        """Its orders that can still trade until their cancel is confirmed."""
+        """Its orders that can still trade until their cancel is confirmed, if that ever arrived."""
         return [order for order in self.orders if order.is_open and order.pending_cancels]
+
+    @property
+    def reviving(self) -> list[Order]:
+        """Its filled orders that an amend on its way would open again."""
+        return [order for order in self.orders if order.state is _FILLED and _worst_leaves(order)]
+
+    @property
+    def growing(self) -> Order | None:
+        """The order to amend if more is wanted: one of which an amend is in doubt, else the newest."""
+        live = self.reviving + self.working
+        doubtful = [order for order in live if _sure_leaves(order) < _possible_leaves(order)]
+        return next(reversed(doubtful or live), None)
 
 
 @exactly
@@ -67,35 +79,31 @@ def next_action(group: Group, find: FindOrder, instrument: Instrument, ts_ns: in
 
 def _actions(group: Group, find: FindOrder, instrument: Instrument, ts_ns: int) -> Iterator[Action]:
     """What could be done, the most urgent first. Only the first is good: it changes the facts of the rest."""
-    parent = None if group.parent is None else find(group.parent.client_order_id)
+    parent = group.parent_order(find)
     excess, wanted = _progress(group, parent, find)
     if excess != group.excess:
         yield GroupBreached(group.group_id, canonical(excess))
     legs = [
-        _Leg(number, _orders_of(group, number, find), ZERO if group.cancel_requested else target)
+        _Leg(number, group.orders_of(number, find), ZERO if group.is_ending else target)
         for number, target in enumerate(wanted)
     ]
     for leg in legs:
+        yield from _refusals(group, leg)
         yield from _reductions(group, leg, instrument, ts_ns)
-    yield from _parent_actions(group, parent, ts_ns)
+    yield from _parent_actions(group, parent, find, instrument, ts_ns)
     for leg in legs:
-        yield from _growth(group, leg, instrument, ts_ns)
+        yield from _growth(group, leg, find, instrument, ts_ns)
     yield from _unprotected(group, parent, legs, wanted)
 
 
 # --- how much ------------------------------------------------------------------------------------------
 
 
-def _orders_of(group: Group, leg: int, find: FindOrder) -> list[Order]:
-    found = (find(key) for key in group.leg_orders[leg])
-    return [order for order in found if order is not None]
-
-
 def _progress(group: Group, parent: Order | None, find: FindOrder) -> tuple[Decimal, list[Decimal]]:
     """How much too much the legs traded, and what each should have working if nobody cancels the group."""
     entered = group.quantity if group.parent is None else _filled(() if parent is None else (parent,))
     limit = min(entered, group.quantity)  # what risk has seen of each leg, and no more
-    traded = [_filled(_orders_of(group, leg, find)) for leg in range(len(group.legs))]
+    traded = [_filled(group.orders_of(leg, find)) for leg in range(len(group.legs))]
     if group.kind is not GroupKind.ONE_TRIGGERS_OTHER:
         traded = [sum(traded, ZERO)] * len(traded)
         return max(ZERO, traded[0] - entered), [max(ZERO, limit - done) for done in traded]
@@ -106,10 +114,27 @@ def _filled(orders: Iterable[Order]) -> Decimal:
     return sum((order.filled for order in orders), ZERO)
 
 
-def _asked_leaves(order: Order) -> Decimal:
-    """What would rest of an order if the last amend asked for came true."""
-    total = order.pending_replaces[-1].quantity if order.pending_replaces else order.quantity
-    return max(ZERO, total - order.filled)
+def _totals(order: Order) -> list[Decimal]:
+    """What its quantity can be once the amends on their way came true: several if some are in doubt.
+
+    An amend whose outcome nobody knows may have come true or not; a later one settles what went before it.
+    """
+    found: list[Decimal] = []
+    for pending in reversed(order.pending_replaces):
+        found.append(pending.quantity)
+        if pending.request_id not in order.unknown_requests:
+            return found
+    return [*found, order.quantity]
+
+
+def _sure_leaves(order: Order) -> Decimal:
+    """What rests of an order at least, if the amends on their way come true: what it protects."""
+    return max(ZERO, min(_totals(order)) - order.filled)
+
+
+def _possible_leaves(order: Order) -> Decimal:
+    """What rests of an order at most, if the amends on their way come true."""
+    return max(ZERO, max(_totals(order)) - order.filled)
 
 
 def _worst_leaves(order: Order) -> Decimal:
@@ -121,16 +146,30 @@ def _worst_leaves(order: Order) -> Decimal:
 # --- smaller -------------------------------------------------------------------------------------------
 
 
+def _refusals(group: Group, leg: _Leg) -> Iterator[Action]:
+    """An amend of ours was refused, though a newer one may be on its way: this order is not to be amended."""
+    for order in leg.working:
+        key = order.client_order_id
+        if key in group.refused and not _is_noted(group, Trouble.RESIZE_FAILED, key):
+            why = f"an amend came to nothing: {order.reason or 'no reason given'}"
+            yield GroupImpaired(group.group_id, Trouble.RESIZE_FAILED, key, why)
+
+
 def _reductions(group: Group, leg: _Leg, instrument: Instrument, ts_ns: int) -> Iterator[Action]:
     """The oldest orders keep what they have, as far as the target reaches."""
     left = leg.target
     for order in leg.working:
-        keep = min(left, _asked_leaves(order))
+        possible = _possible_leaves(order)
+        keep = min(left, possible)
         left -= keep
-        if not keep:
+        if not keep or (keep < possible and order.state is OrderState.UNKNOWN):
             yield from _cancel(group, order, ts_ns)
-        elif keep < _asked_leaves(order) and order.acknowledged:  # else an amend has to wait
+        elif keep < possible and order.acknowledged:  # else an amend has to wait
             yield from _reduce(group, order, keep, instrument, ts_ns)
+    for order in leg.ending:
+        if order.client_order_id in group.replaceable or _worst_leaves(order) > left:
+            yield from _cancel(group, order, ts_ns)
+        left -= _worst_leaves(order)
 
 
 def _reduce(
@@ -139,96 +178,98 @@ def _reduce(
     if _is_noted(group, Trouble.RESIZE_FAILED, order.client_order_id):
         yield from _cancel(group, order, ts_ns)  # what is left to trade is sent anew once it is gone
     else:
-        yield _amend(group, order, order.filled + keep, instrument, ts_ns)
+        yield from _amend(group, order, order.filled + keep, instrument, ts_ns)
 
 
 def _cancel(group: Group, order: Order, ts_ns: int) -> Iterator[Action]:
     """Cancel an order, once for each reason: one that came to nothing is for a person to look at."""
     key = order.client_order_id
-    if order.pending_cancels:
-        return
+    if any(request_id not in order.unknown_requests for request_id in order.pending_cancels):
+        return  # one is on its way; of one whose outcome is unknown nobody can say that
     if (key, ZERO) not in group.asked:
         yield requests.CancelOrder(ts_ns=ts_ns, client_order_id=key, request_id=group.next_request_id)
     elif not _is_noted(group, Trouble.CANCEL_FAILED, key):
-        reason = f"its cancel came to nothing, and {text_of(_worst_leaves(order))} can still trade"
+        became = (
+            "nobody knows what became of its cancel"
+            if order.pending_cancels
+            else "its cancel came to nothing"
+        )
+        reason = f"{became}, and {text_of(_worst_leaves(order))} can still trade"
         yield GroupImpaired(group.group_id, Trouble.CANCEL_FAILED, key, reason)
 
 
-def _amend(group: Group, order: Order, total: Decimal, instrument: Instrument, ts_ns: int) -> Action:
+def _amend(
+    group: Group, order: Order, total: Decimal, instrument: Instrument, ts_ns: int
+) -> Iterator[Action]:
     """Ask for another total, with the prices that were asked for last; or note that this came to nothing."""
     key, total = order.client_order_id, canonical(total)
     terms = order.pending_replaces[-1] if order.pending_replaces else order
     misfit = _misfit(total, terms.price, terms.stop_price, instrument)
-    if misfit or (key, total) in group.asked:
-        reason = f"a total of {text_of(total)} is wanted: {misfit or 'the amend came to nothing'}"
-        return GroupImpaired(group.group_id, Trouble.RESIZE_FAILED, key, reason)
-    return requests.AmendOrder(
-        ts_ns=ts_ns,
-        client_order_id=key,
-        request_id=group.next_request_id,
-        quantity=total,
-        price=terms.price,
-        stop_price=terms.stop_price,
-    )
+    if not misfit and (key, total) not in group.asked:
+        yield requests.AmendOrder(
+            ts_ns=ts_ns,
+            client_order_id=key,
+            request_id=group.next_request_id,
+            quantity=total,
+            price=terms.price,
+            stop_price=terms.stop_price,
+        )
+    elif not _is_noted(group, Trouble.RESIZE_FAILED, key):
+        reason = f"a total of {text_of(total)} is wanted: {misfit or 'it was asked for, and is not in force'}"
+        yield GroupImpaired(group.group_id, Trouble.RESIZE_FAILED, key, reason)
 
 
 # --- larger --------------------------------------------------------------------------------------------
 
 
-def _parent_actions(group: Group, parent: Order | None, ts_ns: int) -> Iterator[Action]:
+def _parent_actions(
+    group: Group, parent: Order | None, find: FindOrder, instrument: Instrument, ts_ns: int
+) -> Iterator[Action]:
     if group.parent is None:
         return
     if parent is None:
-        if not group.cancel_requested:
-            yield _send(group, group.parent, ts_ns)
-    elif group.cancel_requested and parent.is_open:
+        if not group.is_ending:
+            yield from _send(group, group.parent, find, instrument, ts_ns)
+    elif group.is_ending and parent.is_open:
         yield from _cancel(group, parent, ts_ns)
-    elif parent.filled > group.quantity and not _is_noted(group, Trouble.CAPPED, parent.client_order_id):
+    elif parent.filled > group.quantity:
         reason = f"it filled {text_of(parent.filled)}; the legs follow up to {text_of(group.quantity)}"
-        yield GroupImpaired(group.group_id, Trouble.CAPPED, parent.client_order_id, reason)
+        beyond = parent.filled - group.quantity
+        yield from _impaired(group, Trouble.CAPPED, parent.client_order_id, reason, beyond)
 
 
-def _growth(group: Group, leg: _Leg, instrument: Instrument, ts_ns: int) -> Iterator[Action]:
-    """Bring a leg up to its target: by its newest order, or by another one."""
-    working, ending = leg.working, leg.ending
-    missing = leg.target - sum(map(_asked_leaves, working), ZERO) - sum(map(_worst_leaves, ending), ZERO)
+def _growth(group: Group, leg: _Leg, find: FindOrder, instrument: Instrument, ts_ns: int) -> Iterator[Action]:
+    """Bring a leg up to its target: by one of its orders, or by another one."""
+    growing, live = leg.growing, leg.reviving + leg.working
+    room = leg.target - sum(map(_worst_leaves, leg.ending), ZERO)
+    room -= sum((_possible_leaves(order) for order in live if order is not growing), ZERO)
+    missing = room if growing is None else room - _sure_leaves(growing)
     if missing <= ZERO:
         return
     lost = _lost(group, leg)
     if lost is not None:
-        if not _is_noted(group, Trouble.LEG_LOST, lost.client_order_id):
-            reason = f"it is {lost.state}, and {text_of(missing)} of its leg is wanted and not working"
-            yield GroupImpaired(group.group_id, Trouble.LEG_LOST, lost.client_order_id, reason)
+        reason = f"it is {lost.state}, and {text_of(missing)} of its leg is wanted and not working"
+        yield from _impaired(group, Trouble.LEG_LOST, lost.client_order_id, reason, missing)
         return
-    newest = working[-1] if working else None
-    if newest is not None and not _is_noted(group, Trouble.RESIZE_FAILED, newest.client_order_id):
-        if newest.acknowledged:
-            yield _amend(group, newest, newest.filled + _asked_leaves(newest) + missing, instrument, ts_ns)
-            return
-        if not newest.outcome_unknown:
-            return  # the venue is about to answer, and then it can be amended
-    yield from _another(group, leg, instrument, ts_ns)
-
-
-def _another(group: Group, leg: _Leg, instrument: Instrument, ts_ns: int) -> Iterator[Action]:
-    """Send another order for what can be missing of a leg at best, so that it is never worked twice."""
-    quantity = leg.target - sum(map(_worst_leaves, leg.working + leg.ending), ZERO)
-    if quantity <= ZERO:
-        return
-    template, key = group.legs[leg.number], group.next_order_id(leg.number)
-    request = replace(template, client_order_id=key, quantity=canonical(quantity))
-    misfit = _misfit(request.quantity, request.price, request.stop_price, instrument)
-    if not misfit:
-        yield _send(group, request, ts_ns)
-    elif not _is_noted(group, Trouble.LEG_UNFIT, key):
-        yield GroupImpaired(group.group_id, Trouble.LEG_UNFIT, key, f"it cannot be sent: {misfit}")
+    if growing is not None and not growing.acknowledged and not growing.outcome_unknown:
+        return  # the venue is about to answer, and then it can be amended
+    failed = growing is None or _is_noted(group, Trouble.RESIZE_FAILED, growing.client_order_id)
+    if growing is not None and growing.acknowledged and not failed:
+        yield from _amend(group, growing, growing.filled + room, instrument, ts_ns)
+    worst = sum(map(_worst_leaves, live + leg.ending), ZERO)
+    if worst < leg.target:  # so that it is never worked twice
+        key = group.next_order_id(leg.number)
+        quantity = canonical(leg.target - worst)
+        another = replace(group.legs[leg.number], client_order_id=key, quantity=quantity)
+        yield from _send(group, another, find, instrument, ts_ns)
 
 
 def _lost(group: Group, leg: _Leg) -> Order | None:
-    """The order by whose end the leg ended: neither by a fill nor by our doing."""
+    """The order by whose end the leg ended: neither by a fill of what was asked nor by our doing."""
     for order in leg.orders:
-        ended = not order.is_open and order.outcome is not _FILLED
-        if ended and order.client_order_id not in group.replaceable:
+        if order.is_open or order.client_order_id in group.replaceable:
+            continue
+        if order.outcome is not _FILLED or order.quantity < group.agreed_total(order):
             return order
     return None
 
@@ -239,25 +280,42 @@ def _unprotected(
     """A cancelled group that leaves quantity open: what its legs were for is now nobody's duty."""
     if not group.cancel_requested or parent is None or not any(wanted):
         return
-    key = parent.client_order_id
     if parent.is_open or any(leg.working or leg.ending for leg in legs):
         return
-    if not _is_noted(group, Trouble.UNPROTECTED, key):
-        reason = f"its group was cancelled, and {text_of(max(wanted))} of what it filled is open"
-        yield GroupImpaired(group.group_id, Trouble.UNPROTECTED, key, reason)
+    reason = f"its group was cancelled, and {text_of(max(wanted))} of what it filled is open"
+    yield from _impaired(group, Trouble.UNPROTECTED, parent.client_order_id, reason, max(wanted))
 
 
 # --- how -----------------------------------------------------------------------------------------------
 
 
-def _send(group: Group, request: OrderRequest, ts_ns: int) -> requests.SubmitOrder:
+def _send(
+    group: Group, request: OrderRequest, find: FindOrder, instrument: Instrument, ts_ns: int
+) -> Iterator[Action]:
     """Risk allowed every order of the group at its whole quantity, and this is not more."""
-    verdict = RiskResult(RiskDecision.ALLOW, group.reason, group.rule)
-    return requests.SubmitOrder(ts_ns=ts_ns, order=request, verdict=verdict)
+    key = request.client_order_id
+    misfit = _misfit(request.quantity, request.price, request.stop_price, instrument)
+    if find(key) is not None:
+        misfit = "its id is taken by something that is not of this group"
+    if misfit:
+        reason = f"it cannot be sent: {misfit}"
+        yield from _impaired(group, Trouble.LEG_UNFIT, key, reason, request.quantity)
+    else:
+        verdict = RiskResult(RiskDecision.ALLOW, group.reason, group.rule)
+        yield requests.SubmitOrder(ts_ns=ts_ns, order=request, verdict=verdict)
 
 
-def _is_noted(group: Group, trouble: Trouble, client_order_id: str) -> bool:
-    return Impairment(trouble, client_order_id) in group.impairments
+def _impaired(group: Group, trouble: Trouble, key: str, reason: str, quantity: Decimal) -> Iterator[Action]:
+    """Note a trouble of this size, if it was not noted before, or was smaller then."""
+    if not _is_noted(group, trouble, key, quantity):
+        yield GroupImpaired(group.group_id, trouble, key, reason, canonical(quantity))
+
+
+def _is_noted(group: Group, trouble: Trouble, client_order_id: str, quantity: Decimal = ZERO) -> bool:
+    return any(
+        noted.trouble is trouble and noted.client_order_id == client_order_id and noted.quantity >= quantity
+        for noted in group.impairments
+    )
 
 
 def _misfit(

@@ -32,6 +32,8 @@ _INDEXED = frozenset(
         events.TradeCorrected,
         events.OrderReowned,
         events.OrderRestated,
+        events.OrderDoneForDay,
+        events.OrderResumed,
         events.ReportParked,
     }
 )
@@ -61,6 +63,8 @@ class OrderLedger:
         self._open: dict[OrderState, dict[str, None]] = {
             state: {} for state in OrderState if state in OPEN_STATES
         }
+        self._ending: dict[str, None] = {}  # open, and with an end that is known
+        self._done_for_day: dict[str, int] = {}  # good-till order -> when the venue last said so
         self._owners: dict[str, str] = {}  # external order -> the order that its executions belong to
         self._events: dict[str, list[events.AnyOrderEvent]] = {}
         self._history = history
@@ -81,7 +85,7 @@ class OrderLedger:
             order = create(event, ts_ns)  # type: ignore[arg-type]  # narrowed by type(), for speed
             self._insert(order)
         elif kind is events.ReportParked and not event.client_order_id:
-            self._index(event)
+            self._index(event, ts_ns)
             return None
         else:
             before = self._orders.get(event.client_order_id) or self.get(event.client_order_id)
@@ -93,7 +97,7 @@ class OrderLedger:
                 if event.side is not None:  # type: ignore[union-attr]
                     self.executions.disclose(order.client_order_id, order.side)
             elif kind in _INDEXED:
-                self._index(event)
+                self._index(event, ts_ns)
                 if kind is events.OrderReowned and order.side is not _UNDISCLOSED:
                     self.executions.disclose(order.client_order_id, order.side)
         if self._history is None:
@@ -139,6 +143,8 @@ class OrderLedger:
             self._by_strategy.setdefault(order.strategy, []).append(key)
         if order.state in self._open:
             self._open[order.state][key] = None
+            if order.ending is not None:
+                self._ending[key] = None
         if order.venue_order_id:
             self._by_venue_id.setdefault(order.symbol, {})[order.venue_order_id] = key
 
@@ -151,10 +157,15 @@ class OrderLedger:
                 del self._open[old_state][key]
             if new_state in self._open:
                 self._open[new_state][key] = None
+            if after.ending is not None:
+                if new_state in self._open:
+                    self._ending[key] = None
+                else:
+                    self._ending.pop(key, None)
         if after.venue_order_id != before.venue_order_id:
             self._by_venue_id.setdefault(after.symbol, {})[after.venue_order_id] = key
 
-    def _index(self, event: events.AnyOrderEvent) -> None:
+    def _index(self, event: events.AnyOrderEvent, ts_ns: int) -> None:
         """Keep what is looked up by something else than the order."""
         match event:
             case events.CancelRequested() | events.AmendRequested():
@@ -172,6 +183,10 @@ class OrderLedger:
             case events.OrderRestated() if event.adjusted:
                 taken_over = {key for key in self._owners if self._owner(key) == event.client_order_id}
                 self.executions.restate(taken_over | {event.client_order_id})
+            case events.OrderDoneForDay() if not self._orders[event.client_order_id].day_is_over:
+                self._done_for_day[event.client_order_id] = ts_ns
+            case events.OrderResumed():
+                del self._done_for_day[event.client_order_id]
             case events.ReportParked() if event.waits_for:
                 self.executions.wait(event)
 
@@ -183,6 +198,8 @@ class OrderLedger:
         self._by_symbol[external.symbol].remove(key)
         if external.state in self._open:
             del self._open[external.state][key]
+            self._ending.pop(key, None)
+        self._done_for_day.pop(key, None)
 
     def _owner(self, client_order_id: str) -> str:
         """Who an order's executions belong to now: itself, or the last that took them over."""
@@ -289,6 +306,15 @@ class OrderLedger:
     def open_orders(self) -> list[Order]:
         """Every order that can still trade, or might. Costs what is open, not what ever was."""
         return [self._orders[key] for keys in self._open.values() for key in keys]
+
+    def ending_orders(self) -> list[Order]:
+        """Every open order with an end that is known. Costs what has one, not what is open."""
+        return [self._orders[key] for key in self._ending]
+
+    def done_for_day(self, until_ns: int) -> list[Order]:
+        """Every good-till order that is done for the day, and was by ``until_ns`` of the venue's clock."""
+        found = (self._orders[key] for key, ts_ns in self._done_for_day.items() if ts_ns <= until_ns)
+        return [order for order in found if order.done_for_day]
 
     @property
     def open_count(self) -> int:

@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from execore.core.accounts import Account, Accounts, Movement
 from execore.core.cost_methods import RELEASE
+from execore.core.executions import execution_key
 from execore.model import events
 from execore.model.errors import UnknownInstrument
 from execore.model.ids import check_id
@@ -41,6 +42,8 @@ from execore.model.orders import disclosed, positive
 from execore.model.vocabulary import CostMethod, InstrumentKind, Side, to_word
 
 _BUY: Final = Side.BUY
+_EXTENDING: Final = 3
+"""A trade that extends a position, with a fee in cash, makes so many movements; a fee in kind makes more."""
 _UNDISCLOSED: Final = Side.UNDISCLOSED
 _LINEAR: Final = InstrumentKind.LINEAR
 _SPOT: Final = InstrumentKind.SPOT
@@ -100,6 +103,23 @@ class Position(msgspec.Struct, frozen=True, gc=False):
         return self.market_value(mark) - self.cost_basis
 
 
+class _Holding(msgspec.Struct):
+    """One instrument's own accounts, looked up once; ``fees`` holds cash and fee account by fee currency."""
+
+    instrument: Instrument
+    units: Account
+    market: Account
+    basis: Account
+    realised: Account
+    contracts: Account
+    fees_in_kind: Account
+    units_as_fees: Account
+    cash: Account
+    fees: dict[str, tuple[Account, Account]]
+    trades: int = 0
+    closed_at: int = 0  # the last of them that closed anything: what came later only extended the position
+
+
 class FillEffect(msgspec.Struct, frozen=True, gc=False):
     """What a fill did to a position. A flip closes, then opens, with the fee split by quantity.
 
@@ -115,21 +135,7 @@ class FillEffect(msgspec.Struct, frozen=True, gc=False):
     fee_on_close: Decimal
     fee_on_open: Decimal
     movements: list[Movement]
-
-
-class _Holding(msgspec.Struct):
-    """One instrument's own accounts, looked up once; ``fees`` holds cash and fee account by fee currency."""
-
-    instrument: Instrument
-    units: Account
-    market: Account
-    basis: Account
-    realised: Account
-    contracts: Account
-    fees_in_kind: Account
-    units_as_fees: Account
-    cash: Account
-    fees: dict[str, tuple[Account, Account]]
+    holding: _Holding
 
 
 class _Trade(msgspec.Struct, gc=False):
@@ -155,6 +161,7 @@ class PositionLedger:
         self._accounts = Accounts()
         self._holdings: dict[str, _Holding] = {}
         self._suspense: dict[str, list[events.FillBooked]] = {}
+        self._marks: dict[str, int] = {}  # provisional fills, by execution key
 
     # --- changing -----------------------------------------------------------------------------------
 
@@ -205,11 +212,44 @@ class PositionLedger:
             fee_on_close,
             event.fee - fee_on_close,
             trade.movements,
+            holding,
         )
 
     def post(self, effect: FillEffect) -> None:
         """Book what ``plan_fill`` worked out; nothing else may have been booked in between."""
         self._accounts.post(effect.movements)
+        holding = effect.holding
+        holding.trades += 1
+        if effect.closed_quantity or len(effect.movements) > _EXTENDING:
+            holding.closed_at = holding.trades
+
+    def mark(self, key: str, symbol: str) -> None:
+        """Remember where the last fill stands among its instrument's, as it is provisional."""
+        self._marks[key] = self._holding(symbol).trades
+
+    @exactly
+    def plan_reduction(
+        self, key: str, event: events.TradeCancelled | events.TradeCorrected
+    ) -> tuple[events.Posting, ...] | None:
+        """Work out what it changes that a provisional fill is smaller, if nothing was closed since it came.
+
+        Then the position only grew, and what is taken out leaves no other trace: there is no past to book
+        again. None if something was closed.
+        """
+        if not self._only_extended(key, event):
+            return None
+        holding, was = self._holding(event.was.symbol), event.was
+        now = event.now.quantity if isinstance(event, events.TradeCorrected) else ZERO
+        signed = now - was.quantity if was.side is _BUY else was.quantity - now
+        paid_from = holding.contracts if holding.instrument.kind is _LINEAR else holding.cash
+        cost = canonical(signed * was.price * holding.instrument.multiplier)
+        units = events.Posting(holding.market.name, holding.units.name, holding.units.unit, canonical(signed))
+        basis = events.Posting(paid_from.name, holding.basis.name, holding.basis.unit, cost)
+        return (units, basis) if cost else (units,)
+
+    def _only_extended(self, key: str, event: events.TradeCancelled | events.TradeCorrected) -> bool:
+        closed_at = self._holding(event.was.symbol).closed_at
+        return event.replaced and not event.was.fee and self._marks.get(key, 0) > closed_at
 
     @exactly
     def plan_change(self, symbol: str, trades: Iterable[events.Trade]) -> tuple[events.Posting, ...]:
@@ -237,6 +277,8 @@ class PositionLedger:
     def change_trade(self, event: events.TradeCancelled | events.TradeCorrected) -> None:
         """Book what a bust or a correction changes."""
         holding = self._holding(event.was.symbol)
+        if not self._only_extended(execution_key(event.execution_scope, event.execution_ref_id), event):
+            holding.closed_at = holding.trades  # what closed and what extended may be others now
         if event.was.side is _UNDISCLOSED:
             self._change_suspended(event)
         open_account = self._accounts.open

@@ -14,17 +14,33 @@ from execore.core.trade_changes import wait_for_execution
 from execore.model import effects, events, reports
 from execore.model.answers import Answer, Outcome
 from execore.model.ids import external_order_id, is_id
-from execore.model.money import canonical
+from execore.model.money import canonical, text_of
 from execore.model.orders import Order, OrderRequest
 from execore.model.vocabulary import OrderType, Side, TimeInForce
 
 _UNDISCLOSED: Final = Side.UNDISCLOSED
+_REPLIES: Final = frozenset(
+    {
+        reports.CancelReport,
+        reports.AmendReport,
+        reports.CancelRejectReport,
+        reports.AmendRejectReport,
+        reports.PendingReport,
+    }
+)
+"""Reports that answer a request: found by its id before anything else (FIX 4.4 Vol 4)."""
+
 _TRADE_CHANGES: Final = frozenset({reports.TradeCancelReport, reports.TradeCorrectReport})
 
 
 def take_report(state: BookState, report: Any) -> Answer:
     """Decide what a report does, and fold it. It never raises: what fits nothing is parked."""
     order = state.orders.find(report.client_order_id, report.symbol, report.venue_order_id)
+    if type(report) in _REPLIES and report.request_id:
+        asked = state.orders.find(report.request_id)
+        if asked is not None and order not in (None, asked):
+            return state.fold(_park(state, report, order), report.ts_ns)
+        order = asked or order
     other = None
     if order is not None and report.venue_order_id not in ("", order.venue_order_id):
         other = _same_venue_id(state, order, report)
@@ -66,7 +82,7 @@ def _take(state: BookState, order: Order | None, report: Any) -> Answer:
         return _take(state, state.orders.get(adopted.client_order_id), report)
     alerts = _adoption_alert(adopted) if adopted.external else ()
     birth = state.fold(Answer(Outcome.APPLIED, events=(adopted,), effects=alerts), report.ts_ns)
-    if type(report) is not reports.FillReport:
+    if type(report) is not reports.FillReport and not report.cumulative_quantity:
         return birth
     taken = take(state.orders, state.orders.get(adopted.client_order_id), report, state.fold)
     return merged([birth, taken], taken)
@@ -77,8 +93,17 @@ def _unmatched(state: BookState, report: Any) -> Answer:
     if type(report) in _TRADE_CHANGES:
         return wait_for_execution(state.orders.executions, None, report)
     if type(report) is reports.StatusReport:
-        return Answer(Outcome.IGNORED)
+        return Answer(Outcome.IGNORED, effects=_unknown_fills(report))
     return _park(state, report)
+
+
+def _unknown_fills(report: reports.StatusReport) -> tuple[effects.Effect, ...]:
+    """What to tell of an answer about an order nobody knows: that it traded, if it did."""
+    if not report.cumulative_quantity:
+        return ()
+    named = report.client_order_id or report.venue_order_id or "unnamed"
+    message = f"the venue counts {text_of(report.cumulative_quantity)} filled of order {named}: we know none"
+    return (effects.Alert("executions_missing", message),)
 
 
 def _same_venue_id(state: BookState, order: Order, report: reports.Report) -> Order | None:
@@ -111,6 +136,9 @@ def _reowning(order: Order, other: Order, report: reports.Report) -> events.Orde
         late=bool(other.filled) and is_over(order),
         disputed=other.conflict or other_side,
         provisional=other.provisional,
+        adjusted=other.adjusted,
+        cancelled=other.cancelled,
+        expired=other.expired,
     )
 
 
@@ -118,7 +146,7 @@ def _adopt_execution(state: BookState, report: reports.FillReport) -> events.Ord
     """An order known by executions alone: its quantity is what they filled. None if it cannot be booked."""
     if state.positions.instrument(report.symbol) is None:
         return None
-    if not report.execution_id and report.cumulative_quantity is None:
+    if not report.execution_id and not report.cumulative_quantity:
         return None
     if report.execution_id and state.orders.execution(report.execution_id, report.execution_scope):
         return None

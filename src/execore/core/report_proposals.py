@@ -31,7 +31,8 @@ _OVER_ALREADY: Final = Instead(Reaction.IGNORE, "over_already", "it is over and 
 
 
 def _acknowledge(order: Order, report: reports.AcknowledgeReport) -> Proposal | Instead:
-    if report.leaves is not None:
+    # The terms of an order of ours are what we asked for: a venue repeats them, also when they are old.
+    if report.leaves is not None and (report.owned or order.inferred or order.external):
         return _acknowledge_terms(order, report, report.leaves)
     if report.quantity is not None and order.inferred and report.quantity > order.filled:
         return _acknowledge_terms(order, report, EXACT.subtract(report.quantity, order.filled))
@@ -53,7 +54,7 @@ def _acknowledge_terms(
     order: Order, report: reports.AcknowledgeReport, leaves: Decimal
 ) -> Proposal | Instead:
     """An acknowledgement that tells what rests: it ends guessing about the order's quantity."""
-    quantity = canonical(EXACT.add(order.filled, leaves))
+    quantity = _total(order.filled, leaves, report.cumulative_quantity)
     price = order.price if report.price is None else report.price
     reopened = was_ended(order)
     same_terms = (quantity, price) == (order.quantity, order.price) and not order.inferred and not reopened
@@ -209,7 +210,7 @@ def _amended(order: Order, report: reports.AmendReport) -> Proposal | Instead:
         report.reason,
         reopened,
     )
-    return Proposal((amended,))
+    return Proposal((amended,), expected=answers and not reopened)
 
 
 def _says_leaves_alone(report: reports.AmendReport) -> bool:
@@ -246,6 +247,8 @@ def _reopening_alert(order: Order) -> tuple[effects.Effect, ...]:
 def _request_rejected(
     order: Order, report: reports.CancelRejectReport | reports.AmendRejectReport
 ) -> Proposal | Instead:
+    if report.duplicate_request_id:
+        return Instead(Reaction.IGNORE, "duplicate_refused", "it is about a copy of the request")
     proposal = answer_request(order, report.request_id, report.reason)
     if isinstance(proposal, Instead) or not (report.order_not_open and order.is_open):
         return proposal
@@ -300,10 +303,12 @@ def _restated(order: Order, report: reports.RestateReport) -> Proposal | Instead
     price = order.price if report.price is None else report.price
     stop_price = order.stop_price if report.stop_price is None else report.stop_price
     over = was_ended(order)
-    rests = bool(report.leaves) or report.restatement is _RENEWAL or _is_revivable(order)
+    renewed = report.restatement is _RENEWAL and not order.cancelled
+    rests = bool(report.leaves) or renewed or _is_revivable(order)
     reopened = over and rests and quantity > filled
     same_terms = (quantity, price, stop_price) == (order.quantity, order.price, order.stop_price)
-    resting = (order.done_for_day and not order.day_is_over) or order.suspended
+    new_id = report.venue_order_id not in ("", order.venue_order_id)
+    resting = new_id or (order.done_for_day and not order.day_is_over) or order.suspended
     if same_terms and order.acknowledged and not (adjusted or reopened or resting or order.inferred):
         return NOTHING_NEW
     event = events.OrderRestated(

@@ -112,7 +112,8 @@ def _is_same(known: tuple[str, Trade | None], report: TradeChange, root: str) ->
     if key != root or isinstance(report, reports.TradeCancelReport) or now is None:
         return key == root and isinstance(report, reports.TradeCancelReport) and now is None
     same_side = report.side is None or report.side is now.side
-    return same_side and (report.quantity, report.price) == (now.quantity, now.price)
+    same_fee = report.fee is None or report.fee == now.fee
+    return same_side and same_fee and (report.quantity, report.price) == (now.quantity, now.price)
 
 
 def trade_of(execution: Execution) -> Trade:

@@ -16,6 +16,7 @@ from execore.core.request_proposals import REQUEST_INPUTS, RISK_INPUTS, Proposer
 from execore.core.transition_table import RULES, OrderInput, Reaction, Rule, allowed_requests
 from execore.model import effects, events, reports, requests
 from execore.model.answers import Answer, Outcome, Refusal
+from execore.model.ids import derived_id
 from execore.model.orders import Order
 
 _OUTCOMES: Final = {
@@ -82,12 +83,12 @@ def _allowed(order: Order) -> tuple[str, ...]:
 
 def _apply(order: Order, cause: requests.Input, rule: Rule, proposal: Proposal) -> Answer:
     todo, facts = proposal.todo, proposal.facts
+    if rule.alerts and not proposal.expected and not todo:
+        message = f"{rule.input} on order {order.client_order_id} in {order.state}: {rule.why}"
+        todo = (effects.Alert(rule.code, message, order.client_order_id),)
     if order.refused_cancel:
         asked = _asked_again(order, proposal, cause.ts_ns)
         facts, todo = (*facts, *asked.facts), (*todo, *asked.todo)
-    if rule.alerts and not proposal.expected and not todo:
-        message = f"{rule.input} on order {order.client_order_id} in {order.state}: {rule.why}"
-        todo = (*todo, effects.Alert(rule.code, message, order.client_order_id))
     return Answer(_APPLIED, order, facts, todo)
 
 
@@ -101,7 +102,8 @@ def _asked_again(order: Order, proposal: Proposal, ts_ns: int) -> Proposal:
         after = evolve(after, event, ts_ns)
     if not (after.acknowledged and after.is_open and after.refused_cancel):
         return Proposal(())
-    key, request_id = order.client_order_id, f"{order.refused_cancel}-again"
+    key = order.client_order_id
+    request_id = derived_id("cancel again", key, order.refused_cancel)
     send = effects.SendCancel(key, after.venue_order_id, order.symbol, request_id)
     return Proposal((events.CancelRequested(key, request_id),), (send,))
 

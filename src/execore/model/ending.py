@@ -1,6 +1,11 @@
 """When an order's time in force is over, and what was done about that."""
 
+from typing import Final
+
 import msgspec
+
+SECOND_NS: Final = 1_000_000_000
+"""A second in nanoseconds, the unit of every time here."""
 
 
 class Ending(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -11,9 +16,11 @@ class Ending(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         overdue: it was over by our clock, without the venue's word of its end; that was alerted.
         by_clock: we once took the venue's declared silence for its end.
         cancels: how often we asked for a cancel because its time was up.
+        asked_ts_ns: when a cancel was last asked for, for whatever reason, by our clock; 0 if none was.
     """
 
     ends_ts_ns: int
     overdue: bool = False
     by_clock: bool = False
     cancels: int = 0
+    asked_ts_ns: int = 0

@@ -14,6 +14,8 @@ from execore.model.instruments import Instrument
 from execore.model.money import ZERO
 from execore.model.orders import OrderRequest
 from execore.model.reports import VenueReport
+from execore.model.trades import Posting as Posting  # part of the events' own words
+from execore.model.trades import Trade as Trade
 from execore.model.vocabulary import CostMethod, RestatementReason, Side
 
 SCHEMA_VERSION: Final = 1
@@ -150,6 +152,8 @@ class OrderReowned(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="o
         external_order_id: the external order, which ends here; its executions are this order's from now on.
         filled, notional: what it had executed.
         provisional: how much of that is known by totals alone.
+        adjusted: how much of it came by corporate actions.
+        cancelled, expired: what the venue said of the external order, and so of this one.
         late: the order was over when it took these executions over.
         disputed: the external order was of the other side, or disputed already.
     """
@@ -161,26 +165,9 @@ class OrderReowned(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="o
     late: bool = False
     disputed: bool = False
     provisional: Decimal = ZERO
-
-
-class Trade(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """The terms of an execution, ``fee`` in ``fee_currency``."""
-
-    symbol: str
-    side: Side
-    quantity: Decimal
-    price: Decimal
-    fee: Decimal = ZERO
-    fee_currency: str = ""
-
-
-class Posting(msgspec.Struct, frozen=True, gc=False):
-    """What moved from one account of the books to another, both kept in ``unit``."""
-
-    source: str
-    target: str
-    unit: str
-    amount: Decimal
+    adjusted: Decimal = ZERO
+    cancelled: bool = False
+    expired: bool = False
 
 
 class TradeCancelled(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="trade_cancelled"):

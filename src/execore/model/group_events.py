@@ -8,6 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from execore.model.groups import GroupKind, Trouble
+from execore.model.money import ZERO
 from execore.model.orders import OrderRequest
 from execore.model.vocabulary import RiskDecision
 
@@ -19,11 +20,16 @@ class GroupEvent(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_
 
 
 class GroupCreated(GroupEvent, frozen=True, gc=False, omit_defaults=True, tag="group_created"):
-    """We decided to trade by a group: it exists here, and so do the ids of its orders."""
+    """We decided to trade by a group: it exists here, and so do the ids of its orders.
+
+    Attributes:
+        day_ends_ts_ns: after which it is not sent any more, integer nanoseconds UTC; None if nothing ends it.
+    """
 
     kind: GroupKind
     legs: tuple[OrderRequest, ...]
     parent: OrderRequest | None = None
+    day_ends_ts_ns: int | None = None
 
 
 class GroupJudged(GroupEvent, frozen=True, gc=False, omit_defaults=True, tag="group_judged"):
@@ -51,11 +57,16 @@ class GroupReviewed(GroupEvent, frozen=True, gc=False, omit_defaults=True, tag="
 
 
 class GroupImpaired(GroupEvent, frozen=True, gc=False, omit_defaults=True, tag="group_impaired"):
-    """The group cannot do something it is for. It was alerted with the same code and reason."""
+    """The group cannot do something it is for. It was alerted with the same code and reason.
+
+    Attributes:
+        quantity: how much it is about, where that can grow.
+    """
 
     trouble: Trouble
     client_order_id: str
     reason: str = ""
+    quantity: Decimal = ZERO
 
 
 class GroupBreached(GroupEvent, frozen=True, gc=False, omit_defaults=True, tag="group_breached"):

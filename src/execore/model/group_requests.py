@@ -16,6 +16,7 @@ class SubmitGroup(Input, frozen=True, kw_only=True, gc=False):
         legs: each for the group's whole quantity, with its client order id.
         parent: the order that the legs follow; None for one-cancels-other.
         verdicts: risk's, one for each order: the parent's first, then the legs'.
+        day_ends_ts_ns: when day orders sent now end, integer nanoseconds UTC; None if that is not known.
 
     Raises:
         InvalidInput, InvalidQuantity: the orders make no group of this kind; by field.
@@ -26,6 +27,7 @@ class SubmitGroup(Input, frozen=True, kw_only=True, gc=False):
     legs: tuple[OrderRequest, ...]
     verdicts: tuple[RiskResult, ...]
     parent: OrderRequest | None = None
+    day_ends_ts_ns: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -38,10 +40,15 @@ class SubmitGroup(Input, frozen=True, kw_only=True, gc=False):
 
 
 class ReleaseGroup(Input, frozen=True, kw_only=True, gc=False):
-    """Decide a held group again: the new verdicts send it, deny it, or leave it held."""
+    """Decide a held group again: the new verdicts send it, deny it, or leave it held.
+
+    Attributes:
+        day_ends_ts_ns: as in ``SubmitGroup``.
+    """
 
     group_id: str
     verdicts: tuple[RiskResult, ...]
+    day_ends_ts_ns: int | None = None
 
 
 class CancelGroup(Input, frozen=True, kw_only=True, gc=False):
@@ -55,10 +62,14 @@ class ReviewGroup(Input, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         replace_lost: also send another order in the place of each that was lost.
+        tell_again: also alert again what stands: nobody knows whether it was heard.
+        day_ends_ts_ns: as in ``SubmitGroup``.
     """
 
     group_id: str
     replace_lost: bool = False
+    tell_again: bool = False
+    day_ends_ts_ns: int | None = None
 
 
 GroupRequest = SubmitGroup | ReleaseGroup | CancelGroup | ReviewGroup

@@ -39,7 +39,7 @@ class GroupState(StrEnum):
     DENIED = "DENIED"
     """Our own risk refused it; none of its orders was created."""
     WAITING = "WAITING"
-    """The parent works and has traded nothing: no leg is at the venue."""
+    """The parent works and has traded nothing, or nothing could be sent yet: no leg is at the venue."""
     ACTIVE = "ACTIVE"
     """Orders of it can still trade, or might."""
     BREACHED = "BREACHED"
@@ -76,10 +76,16 @@ RETRIED: Final = frozenset({Trouble.RESIZE_FAILED, Trouble.CANCEL_FAILED})
 
 
 class Impairment(msgspec.Struct, frozen=True, gc=False):
-    """Something that a group could not do, and the order it is about; alerted when it was found."""
+    """Something that a group could not do, and the order it is about; alerted when it was found.
+
+    Attributes:
+        quantity: how much it is about, where that can grow; it is alerted again when it has grown.
+    """
 
     trouble: Trouble
     client_order_id: str
+    reason: str = ""
+    quantity: Decimal = ZERO
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -88,6 +94,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         parent: the order whose fills the legs follow; None where they depend on each other alone.
         legs: what the caller wants, each for the group's whole quantity; sent for what is really needed.
+        day_ends_ts_ns: after which it is not sent any more, if it was not; None if nothing ends it.
         decision, reason, rule: what risk said of the whole group; None until it has.
         cancel_requested: we want nothing of it to work any more.
         leg_orders: for each leg, the ids of the orders that were created for it, oldest first.
@@ -96,6 +103,9 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         replaceable: orders whose end does not end their leg: we cancelled them to send another, or somebody
             has reviewed their loss.
         impairments: what it could not do, since the last review.
+        amends: the ids of the group's own amends that are not answered.
+        refused: orders of which one of these was refused; until that is noted, or reviewed.
+        agreed: the total of each order that was amended on request, as the venue confirmed it last.
         excess: how much more the legs have traded than was wanted.
         request_count: how many requests the group has made; their ids are derived from it.
     """
@@ -104,6 +114,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     kind: GroupKind
     legs: tuple[OrderRequest, ...]
     parent: OrderRequest | None = None
+    day_ends_ts_ns: int | None = None
     decision: RiskDecision | None = None
     reason: str = ""
     rule: str = ""
@@ -112,6 +123,9 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     asked: tuple[tuple[str, Decimal], ...] = ()
     replaceable: tuple[str, ...] = ()
     impairments: tuple[Impairment, ...] = ()
+    amends: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    agreed: tuple[tuple[str, Decimal], ...] = ()
     excess: Decimal = ZERO
     request_count: int = 0
 
@@ -135,11 +149,29 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         wanted, count = self.legs[leg].client_order_id, len(self.leg_orders[leg])
         return wanted if not count else derived_id("group order", self.group_id, wanted, str(count))
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether nothing of it shall work any more: somebody cancelled it, or its legs traded too much."""
+        return self.cancel_requested or bool(self.excess)
+
+    def agreed_total(self, order: Order) -> Decimal:
+        """The total that an order was sent for, or that somebody asked for since and was given."""
+        return dict(self.agreed).get(order.client_order_id, order.request.quantity)
+
+    def parent_order(self, find: FindOrder) -> Order | None:
+        """The parent's order; None if there is none, or it was not created yet."""
+        return None if self.parent is None else _own(self.parent, self.parent.client_order_id, find)
+
+    def orders_of(self, leg: int, find: FindOrder) -> list[Order]:
+        """The orders that were created for a leg, oldest first."""
+        found = (_own(self.legs[leg], key, find) for key in self.leg_orders[leg])
+        return [order for order in found if order is not None]
+
     def orders(self, find: FindOrder) -> list[Order]:
         """Every order of the group that exists, the parent first."""
-        parent = () if self.parent is None else (self.parent.client_order_id,)
-        found = (find(key) for key in (*parent, *(key for keys in self.leg_orders for key in keys)))
-        return [order for order in found if order is not None]
+        parent = self.parent_order(find)
+        legs = [order for leg in range(len(self.legs)) for order in self.orders_of(leg, find)]
+        return legs if parent is None else [parent, *legs]
 
     def state(self, find: FindOrder) -> GroupState:
         """What the facts and the orders amount to. The order of these lines is the precedence."""
@@ -153,11 +185,28 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             return GroupState.ACTIVE if is_open else GroupState.CANCELLED
         if self.decision is not RiskDecision.ALLOW:
             return GroupState.HELD
+        if not orders:
+            return GroupState.WAITING
         if not is_open:
             return GroupState.DONE
         no_leg_works = not any(order.is_open for order in orders[1:])
         waits = self.parent is not None and no_leg_works and not any(order.filled for order in orders)
         return GroupState.WAITING if waits else GroupState.ACTIVE
+
+
+def is_for(request: OrderRequest, order: OrderRequest) -> bool:
+    """Whether an order trades what is wanted; a stranger's under the same id may not."""
+    return (order.symbol, order.side) == (request.symbol, request.side)
+
+
+def _own(request: OrderRequest, key: str, find: FindOrder) -> Order | None:
+    """The order of exactly this id, if it trades what ``request`` does."""
+    order = find(key)
+    is_it = order is not None and order.client_order_id == key and is_for(request, order.request)
+    return order if is_it else None
+
+
+MAXIMUM_LEGS: Final = 20
 
 
 def check_group(
@@ -177,6 +226,8 @@ def check_group(
     least = 1 if kind is GroupKind.ONE_TRIGGERS_OTHER else 2
     if len(legs) < least:
         raise InvalidInput("legs", f"a {kind} group has {least} legs or more, not {len(legs)}")
+    if len(legs) > MAXIMUM_LEGS:
+        raise InvalidInput("legs", f"{len(legs)} are more than a group may have, {MAXIMUM_LEGS}")
     wanted = legs if parent is None else (parent, *legs)
     for request in wanted:
         check_id(request.client_order_id, "client_order_id")

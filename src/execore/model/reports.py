@@ -172,21 +172,24 @@ class CancelRejectReport(
     Attributes:
         order_not_open: because it has no such open order: too late, or unknown (FIX CxlRejReason 0 and 1).
             That is no evidence about a live order, and a reason to ask.
+        duplicate_request_id: it refused a copy, as it has a request of this id: that one is not answered.
     """
 
     request_id: str
     order_not_open: bool = False
+    duplicate_request_id: bool = False
 
 
 class AmendRejectReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="amend_reject"):
     """The venue refused an amend request. It says nothing about the order itself.
 
     Attributes:
-        order_not_open: as in a ``CancelRejectReport``.
+        order_not_open, duplicate_request_id: as in a ``CancelRejectReport``.
     """
 
     request_id: str
     order_not_open: bool = False
+    duplicate_request_id: bool = False
 
 
 class PendingReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="pending"):

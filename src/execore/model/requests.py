@@ -163,18 +163,26 @@ class StartDay(Input, frozen=True, kw_only=True, gc=False):
     Attributes:
         trade_date: its date, ``YYYY-MM-DD``; a day starts once, and no earlier one after it.
         ends_ts_ns: when it ends, integer nanoseconds UTC.
+        opens_ts_ns: when it began, the same; None if only now. What was done for the day later is so today.
+        corrects: a later day that was recorded by mistake, and that this one takes the place of.
 
     Raises:
-        InvalidInput: ``trade_date`` is no such date.
+        InvalidInput: ``trade_date`` or ``corrects`` is no such date.
     """
 
     trade_date: str
     ends_ts_ns: int
+    opens_ts_ns: int | None = None
+    corrects: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_iso_date(self.trade_date, "trade_date")
         check_time(self.ends_ts_ns, "ends_ts_ns")
+        if self.opens_ts_ns is not None:
+            check_time(self.opens_ts_ns, "opens_ts_ns")
+        if self.corrects:
+            check_iso_date(self.corrects, "corrects")
 
 
 class DefineInstrument(Input, frozen=True, kw_only=True, gc=False):

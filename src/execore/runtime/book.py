@@ -20,17 +20,23 @@ from execore.core.validation import ValidationHook, validate_order
 from execore.journal.protocol import EMPTY_HEAD, Head, Journal
 from execore.model import effects, requests
 from execore.model.answers import Answer
-from execore.model.errors import DuplicateClientOrderId, InvalidConfiguration, UnknownInstrument
+from execore.model.errors import (
+    DuplicateClientOrderId,
+    InvalidConfiguration,
+    InvalidInput,
+    UnknownInstrument,
+)
+from execore.model.failures import VenueError
 from execore.model.ids import time_ordered_id
 from execore.model.instruments import Instrument
 from execore.model.money import Number, to_decimal
 from execore.model.orders import OrderRequest, disclosed
-from execore.model.reports import VenueReport
-from execore.model.vocabulary import CostMethod, OrderState, to_word
+from execore.model.reports import Report, VenueReport
+from execore.model.vocabulary import CostMethod, to_word
 from execore.runtime.addresses import open_journal
 from execore.runtime.clock import Clock, RandomBits, system_clock, system_random_bits
 from execore.runtime.grouping import Grouping
-from execore.runtime.recovery import catch_up_projections, history_of, rebuild
+from execore.runtime.recovery import catch_up_projections, history_of, in_flight, rebuild
 from execore.runtime.sender import Sender
 from execore.runtime.trading_time import TradingTime
 from execore.runtime.writer import Writer
@@ -78,6 +84,7 @@ class Book:
             context=self._context,
             risk_hooks=self._risk_hooks,
             clock=clock,
+            end_of=self._time.end_of,
             new_id=self.new_id,
         )
 
@@ -212,25 +219,30 @@ class Book:
         """Book reports, all in one durable commit. None is refused: what fits nothing is parked and alerted.
 
         Raises:
+            InvalidInput: one is no report; none was booked.
             NotRecorded, OutcomeUnknown: the record failed; the book is closed.
         """
-        return self._process(list(reports))  # made before the first is stepped, in the maker's own context
+        made = list(reports)  # before the first is stepped, in the maker's own context
+        for report in made:
+            if not isinstance(report, Report):
+                raise InvalidInput("reports", f"{report!r:.60} is no report", "See execore.reports")
+        return self._process(made)
 
     def pump(self) -> int:
         """Take what the venue has reported and book it, until it has nothing more; return how many.
 
         Raises:
-            VenueError: the venue cannot say what it has to report.
+            VenueError: the venue cannot say what it has to report, or always has more; what came is booked.
             NotRecorded, OutcomeUnknown: the record failed; the book is closed.
         """
         taken = 0
         for _ in range(_MAXIMUM_ROUNDS):
             reports = [] if self._venue is None else self._venue.take_reports()
             if not reports:
-                break
+                return taken
             taken += len(reports)
             self._process(reports)
-        return taken
+        raise VenueError(f"book {self.name}: the venue reported {_MAXIMUM_ROUNDS} times, and has not ended")
 
     # --- time ---------------------------------------------------------------------------------------
 
@@ -310,29 +322,21 @@ class Book:
 
     # --- how ------------------------------------------------------------------------------------------
 
-    def settle(self) -> None:
-        """Give every request that was in flight when the process ended an outcome: unknown, and asked for."""
-        now_ns, why = self._clock(), "in flight when the book was last closed"
-        causes: list[requests.Input] = []
-        to_ask: list[effects.Effect] = []
-        for order in self.orders:  # a finished order can have a request pending, too
-            key = order.client_order_id
-            found: list[requests.Input] = [
-                requests.RequestOutcomeUnknown(
-                    ts_ns=now_ns, client_order_id=key, request_id=request_id, reason=why
-                )
-                for request_id in order.pending_request_ids
-                if request_id not in order.unknown_requests
-            ]
-            if order.state is OrderState.SUBMITTED:
-                found.append(requests.SubmitOutcomeUnknown(ts_ns=now_ns, client_order_id=key, reason=why))
-            elif not found and (order.is_open or order.unknown_requests) and order.submitted:
-                # Also what was open and well: reports may have been taken from the venue and not recorded.
-                to_ask.append(effects.QueryOrder(key, order.venue_order_id, order.symbol))
-            causes += found
-        self._process(causes)
+    def settle(self, instruments: Sequence[Instrument] = ()) -> None:
+        """Give every request that was in flight when the process ended an outcome: unknown, and asked for.
+
+        Groups do nothing until what the venue has to report is booked: what they need hangs on that.
+        """
+        causes, to_ask = in_flight(self._writer.state, self._clock())
+        defined = [
+            requests.DefineInstrument(ts_ns=self._clock(), actor="system", instrument=instrument)
+            for instrument in instruments
+        ]
+        self._writer.tends_groups = False
+        self._process([*defined, *causes])
         self._perform(to_ask)
         self.pump()
+        self._writer.tends_groups = True
         self._process(self._grouping.reviews())
 
     def _submissions(self, orders: Iterable[OrderRequest], actor: str) -> list[requests.SubmitOrder]:
@@ -394,9 +398,12 @@ class Book:
         return replace(answer, order=self.orders.get(answer.order.client_order_id))
 
     def _process(self, causes: Iterable[requests.Input]) -> list[Answer]:
-        """Commit the causes, then perform their effects."""
+        """Commit the causes, then perform their effects; what fails then is an alert, as in ``_request``."""
         answers, refused = self._writer.process(causes)
-        self._perform(effect for answer in answers for effect in answer.effects)
+        try:
+            self._perform(effect for answer in answers for effect in answer.effects)
+        except Exception as error:  # a failed append: the causes are recorded, what came of a send is not
+            self._alert(self._interruption(error))
         if refused is not None:
             raise refused
         return answers
@@ -411,7 +418,12 @@ class Book:
             elif self._sender is not None:
                 found_out, alerts = self._sender.perform(effect)
                 queue.extend(alerts)
-                answers, _ = self._writer.process(found_out)  # our own findings are always acceptable
+                try:
+                    answers, _ = self._writer.process(found_out)  # our own findings are always acceptable
+                except BaseException:
+                    for alert in (left for left in queue if isinstance(left, effects.Alert)):
+                        self._alert(alert)  # of what is recorded; messages that were not sent are in doubt
+                    raise
                 queue.extend(effect for answer in answers for effect in answer.effects)
 
     def _alert(self, alert: effects.Alert) -> None:
@@ -486,9 +498,7 @@ def open_book(
             calendar=calendar,
             on_alert=on_alert,
         )
-        for instrument in instruments:
-            book.define_instrument(instrument, actor="system")
-        book.settle()
+        book.settle(tuple(instruments))
     except BaseException:
         if isinstance(journal, str):
             opened.close()

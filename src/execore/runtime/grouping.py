@@ -7,6 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from execore.core.book_state import BookState
+from execore.core.order_groups import next_action
 from execore.core.risk_hook import ALLOWED, RiskContext, RiskHook, evaluate_hooks
 from execore.model import group_requests, requests
 from execore.model.answers import Answer
@@ -16,7 +17,7 @@ from execore.model.ids import derived_id
 from execore.model.money import EXACT, ZERO
 from execore.model.orders import OrderRequest
 from execore.model.requests import RiskResult
-from execore.model.vocabulary import Side
+from execore.model.vocabulary import Side, TimeInForce
 from execore.runtime.clock import Clock
 
 
@@ -28,6 +29,7 @@ class Grouping:
         take: makes a request of the core durable, carries it out and answers.
         context: what risk hooks may look at for an order at a time.
         risk_hooks: asked about every order of a group before the group is created.
+        end_of: when an order sent at a time ends by its time in force; None if nobody knows.
         new_id: makes the id of a group that was given none.
     """
 
@@ -39,6 +41,7 @@ class Grouping:
         context: Callable[[OrderRequest, int], RiskContext],
         risk_hooks: Sequence[RiskHook],
         clock: Clock,
+        end_of: Callable[[OrderRequest, int], int | None],
         new_id: Callable[[], str],
     ) -> None:
         self._state = state
@@ -46,6 +49,7 @@ class Grouping:
         self._context = context
         self._risk_hooks = tuple(risk_hooks)
         self._clock = clock
+        self._end_of = end_of
         self._new_id = new_id
 
     # --- requests -----------------------------------------------------------------------------------
@@ -92,6 +96,7 @@ class Grouping:
                 parent=None if parent is None else wanted[0],
                 legs=tuple(wanted if parent is None else wanted[1:]),
                 verdicts=(ALLOWED,) * len(wanted) if known else self._verdicts(parent, wanted, ts_ns),
+                day_ends_ts_ns=self._day_end(wanted, ts_ns),
             )
         )
 
@@ -117,7 +122,13 @@ class Grouping:
         ts_ns, group = self._clock(), self.get(group_id)
         verdicts = self._verdicts(group.parent, group.requests, ts_ns)
         return self._asked(
-            group_requests.ReleaseGroup(ts_ns=ts_ns, actor=actor, group_id=group_id, verdicts=verdicts)
+            group_requests.ReleaseGroup(
+                ts_ns=ts_ns,
+                actor=actor,
+                group_id=group_id,
+                verdicts=verdicts,
+                day_ends_ts_ns=self._day_end(group.requests, ts_ns),
+            )
         )
 
     def cancel(self, group_id: str, *, actor: str = "operator") -> Answer:
@@ -134,9 +145,14 @@ class Grouping:
         Raises:
             UnknownGroup: there is no such group. NotRecorded, OutcomeUnknown: as ``Book.submit``.
         """
+        ts_ns, group = self._clock(), self.get(group_id)
         return self._asked(
             group_requests.ReviewGroup(
-                ts_ns=self._clock(), actor=actor, group_id=group_id, replace_lost=replace_lost
+                ts_ns=ts_ns,
+                actor=actor,
+                group_id=group_id,
+                replace_lost=replace_lost,
+                day_ends_ts_ns=self._day_end(group.requests, ts_ns),
             )
         )
 
@@ -179,13 +195,29 @@ class Grouping:
     # --- how ----------------------------------------------------------------------------------------
 
     def reviews(self) -> list[requests.Input]:
-        """What to ask when the book was opened again: a look at every group that is not over."""
+        """What to ask when the book was opened again: every group that is not over, or has to act."""
         ts_ns, state = self._clock(), self._state()
         return [
-            group_requests.ReviewGroup(ts_ns=ts_ns, group_id=group.group_id)
+            group_requests.ReviewGroup(
+                ts_ns=ts_ns,
+                group_id=group.group_id,
+                tell_again=True,
+                day_ends_ts_ns=self._day_end(group.requests, ts_ns),
+            )
             for group in state.groups
-            if group.state(state.orders.find) in LIVE_STATES
+            if group.state(state.orders.find) in LIVE_STATES or self._has_to_act(group, ts_ns)
         ]
+
+    def _has_to_act(self, group: Group, ts_ns: int) -> bool:
+        """Whether what was booked since the group was looked at makes something necessary."""
+        state = self._state()
+        instrument = state.positions.instrument(group.legs[0].symbol)
+        return instrument is not None and bool(next_action(group, state.orders.find, instrument, ts_ns))
+
+    def _day_end(self, orders: Sequence[OrderRequest], ts_ns: int) -> int | None:
+        """When day orders sent now would end; None if there are none, or nobody knows."""
+        of_today = (order for order in orders if order.time_in_force is TimeInForce.DAY)
+        return next((self._end_of(order, ts_ns) for order in of_today), None)
 
     def _verdicts(
         self, parent: OrderRequest | None, wanted: Sequence[OrderRequest], ts_ns: int

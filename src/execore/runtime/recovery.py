@@ -7,10 +7,13 @@ from execore.core.book_state import BookState
 from execore.core.order_ledger import History
 from execore.journal.codec import GENESIS, decode_record, next_hash
 from execore.journal.protocol import Changes, FillChange, FillRow, Head, Journal
+from execore.model.effects import QueryOrder
 from execore.model.errors import ChainBroken, InvalidInput
 from execore.model.events import AnyOrderEvent, FillBooked, OrderEvent
 from execore.model.money import exactly
 from execore.model.records import Record
+from execore.model.requests import Input, RequestOutcomeUnknown, SubmitOutcomeUnknown
+from execore.model.vocabulary import OrderState
 
 
 def replayed(journal: Journal, book: str) -> Iterator[Record]:
@@ -58,6 +61,29 @@ def rebuild(
         if progress is not None:
             progress(record.sequence)
     return state, journal.head(book)
+
+
+def in_flight(state: BookState, now_ns: int) -> tuple[list[Input], list[QueryOrder]]:
+    """What was in flight when the process ended, as inputs that say so, and the orders to ask after.
+
+    Also what was open and well is asked after: reports may have been taken from the venue and not recorded.
+    """
+    why = "in flight when the book was last closed"
+    causes: list[Input] = []
+    to_ask: list[QueryOrder] = []
+    for order in state.orders:  # a finished order can have a request pending, too
+        key = order.client_order_id
+        found: list[Input] = [
+            RequestOutcomeUnknown(ts_ns=now_ns, client_order_id=key, request_id=request_id, reason=why)
+            for request_id in order.pending_request_ids
+            if request_id not in order.unknown_requests
+        ]
+        if order.state is OrderState.SUBMITTED:
+            found.append(SubmitOutcomeUnknown(ts_ns=now_ns, client_order_id=key, reason=why))
+        elif not found and (order.is_open or order.unknown_requests) and order.submitted:
+            to_ask.append(QueryOrder(key, order.venue_order_id, order.symbol))
+        causes += found
+    return causes, to_ask
 
 
 def history_of(journal: Journal, book: str) -> History:

@@ -1,17 +1,15 @@
 """The shell's side of time: when an order will end, and what the clock and the calendar tell the core."""
 
 from collections.abc import Iterator
-from typing import Final
 
 from execore.core.book_state import BookState
 from execore.core.expiry import ExpiryRules, due, next_due_ns
+from execore.model.ending import SECOND_NS
 from execore.model.orders import OrderRequest
 from execore.model.requests import Input, StartDay
 from execore.model.vocabulary import TimeInForce
-from execore.venues.calendars import TradingCalendar
+from execore.venues.calendars import Session, TradingCalendar
 from execore.venues.protocol import Venue
-
-_SECOND_NS: Final = 1_000_000_000
 
 
 class TradingTime:
@@ -43,7 +41,7 @@ class TradingTime:
         Raises:
             InvalidConfiguration: the calendar does not reach that far.
         """
-        return [*due(state.orders.open_orders(), self._rules, ts_ns), *self._day_started(state, ts_ns)]
+        return [*due(state.orders.ending_orders(), self._rules, ts_ns), *self._day_started(state, ts_ns)]
 
     def next_due_ns(self, state: BookState, ts_ns: int) -> int | None:
         """When there will be something to decide, as far as is known at ``ts_ns``; None if never.
@@ -51,11 +49,13 @@ class TradingTime:
         Raises:
             InvalidConfiguration: the calendar does not reach that far.
         """
-        expiry_ns = next_due_ns(state.orders.open_orders(), self._rules)
+        expiry_ns = next_due_ns(state.orders.ending_orders(), self._rules)
         if self._calendar is None:
             return expiry_ns
         session = self._calendar.session(ts_ns)
-        if session.trade_date.isoformat() <= state.trade_date:
+        if session.trade_date.isoformat() <= state.trade_date and not _mistaken(
+            state, self._calendar, session
+        ):
             session = self._calendar.session(session.close_ts_ns)
         return session.open_ts_ns if expiry_ns is None else min(expiry_ns, session.open_ts_ns)
 
@@ -63,9 +63,30 @@ class TradingTime:
         if self._calendar is None:
             return
         session = self._calendar.session(ts_ns)
-        trade_date = session.trade_date.isoformat()
-        if session.open_ts_ns <= ts_ns and trade_date > state.trade_date:
-            yield StartDay(ts_ns=ts_ns, trade_date=trade_date, ends_ts_ns=session.close_ts_ns)
+        if session.open_ts_ns > ts_ns:
+            return
+        trade_date, corrects = session.trade_date.isoformat(), _mistaken(state, self._calendar, session)
+        if trade_date > state.trade_date or corrects:
+            yield StartDay(
+                ts_ns=ts_ns,
+                trade_date=trade_date,
+                opens_ts_ns=session.open_ts_ns,
+                ends_ts_ns=session.close_ts_ns,
+                corrects=corrects,
+            )
+
+
+def _mistaken(state: BookState, calendar: TradingCalendar, session: Session) -> str:
+    """The recorded trade date, if it is beyond the session after ``session``, which is ours now; else empty.
+
+    Our clock was far ahead when it was recorded, or is far behind now. We cannot tell, and need not: only
+    what was done for the day before the session began rests again. A clock that wavers about the beginning
+    of a session is never as far off.
+    """
+    if state.trade_date <= session.trade_date.isoformat():
+        return ""
+    following = calendar.session(session.close_ts_ns)
+    return state.trade_date if state.trade_date > following.trade_date.isoformat() else ""
 
 
 def _rules_of(venue: Venue) -> ExpiryRules:
@@ -73,5 +94,5 @@ def _rules_of(venue: Venue) -> ExpiryRules:
     return ExpiryRules(
         declared.day_expiry,
         declared.good_till_date_expiry,
-        declared.expiry_lateness_seconds * _SECOND_NS,
+        declared.expiry_lateness_seconds * SECOND_NS,
     )

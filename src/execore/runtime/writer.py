@@ -16,16 +16,22 @@ from execore.model.events import AnyEvent, FillBooked, OrderAcknowledged, OrderE
 from execore.model.money import exactly
 from execore.model.orders import Order
 from execore.model.records import Record
+from execore.model.reports import Report
 from execore.model.requests import Input
 from execore.runtime.clock import Clock
 
 
 class Writer:
-    """Owns the working state of one book and its place in the journal."""
+    """Owns the working state of one book and its place in the journal.
+
+    Attributes:
+        tends_groups: whether order groups do what an input makes necessary; not while a book is settling.
+    """
 
     def __init__(self, journal: Journal, book: str, state: BookState, head: Head, clock: Clock) -> None:
         self.book = book
         self.head = head
+        self.tends_groups = True
         self._journal = journal
         self._state: BookState | None = state
         self._clock = clock
@@ -67,13 +73,19 @@ class Writer:
         answers: list[Answer] = []
         taken: list[tuple[Input, Answer]] = []
         refused: InvalidInput | None = None
+        now_ns = self._clock() if state.groups.places else None
         try:
             for cause in causes:
-                answer = step(state, cause)
+                answer = step(state, cause, now_ns=now_ns, tends_groups=self.tends_groups)
                 answers.append(answer)
                 if answer.events:
                     taken.append((cause, answer))
         except InvalidInput as error:
+            if isinstance(
+                cause, Report
+            ):  # a report is a fact: what cannot take it is broken, and must not go on
+                self.close(error)
+                raise
             refused = error
         except BaseException as error:
             self.close(error)  # the step may be half folded: what the journal holds is the truth

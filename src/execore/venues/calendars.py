@@ -62,10 +62,11 @@ class WeeklyCalendar(msgspec.Struct, frozen=True, kw_only=True):
         opens, closes: local time of day; closing at ``MIDNIGHT`` is at the end of the trade date.
         weekdays: of the trade dates, 0 for Monday to 6 for Sunday, as in ``date.weekday``.
         holidays: dates without a session, though their weekday has one.
-        early_closes: closing times of the days that end otherwise.
+        early_closes: closing times of the days that end earlier, each on the trade date itself.
 
     Raises:
-        InvalidConfiguration: a field cannot be used, or an exception is for a day without a session.
+        InvalidConfiguration: a field cannot be used, or an exception is for a day without a session, or not
+            between its open and its usual close.
     """
 
     zone: str
@@ -79,15 +80,20 @@ class WeeklyCalendar(msgspec.Struct, frozen=True, kw_only=True):
         _zone(self.zone)
         if not self.weekdays or not self.weekdays <= _EVERY_DAY:
             raise InvalidConfiguration("weekdays", f"{sorted(self.weekdays)} are not some of 0 to 6")
-        for field, moment in (("opens", self.opens), ("closes", self.closes)):
+        moments = [("early_closes", moment) for moment in self.early_closes.values()]
+        for field, moment in (("opens", self.opens), ("closes", self.closes), *moments):
             if moment.tzinfo is not None:
                 raise InvalidConfiguration(field, f"{moment} has a zone of its own", "Give the local time")
         for day, closes in self.early_closes.items():
             if not self._trades_on(day):
                 raise InvalidConfiguration("early_closes", f"{day} has no session that could end early")
             session = self._session_of(day)
-            if session.close_ts_ns <= session.open_ts_ns:
-                raise InvalidConfiguration("early_closes", f"{day} would close at {closes}, before it opens")
+            if not session.open_ts_ns < session.close_ts_ns <= self._closing(day, self.closes):
+                raise InvalidConfiguration(
+                    "early_closes",
+                    f"{day} would close at {closes}, which is not between its open and its usual close",
+                    "Give a time of the trade date; MIDNIGHT is the end of it",
+                )
 
     def session(self, ts_ns: int) -> Session:
         """See ``TradingCalendar``.
@@ -111,8 +117,10 @@ class WeeklyCalendar(msgspec.Struct, frozen=True, kw_only=True):
         overnight = MIDNIGHT != self.closes <= self.opens
         opening_day = day - _DAY if overnight else day
         closes = self.early_closes.get(day, self.closes)
-        closing_day = day + _DAY if closes == MIDNIGHT else day
-        return Session(day, self._instant(opening_day, self.opens), self._instant(closing_day, closes))
+        return Session(day, self._instant(opening_day, self.opens), self._closing(day, closes))
+
+    def _closing(self, day: date, closes: time) -> int:
+        return self._instant(day + _DAY if closes == MIDNIGHT else day, closes)
 
     def _instant(self, day: date, moment: time) -> int:
         local = datetime.combine(day, moment, _zone(self.zone))

@@ -7,9 +7,10 @@ leaves out is queue position: at its price, a resting order trades with all of t
 from collections import deque
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from execore.model.effects import QueryOrder, SendAmend, SendCancel, SendOrder
+from execore.model.ending import SECOND_NS
 from execore.model.errors import InvalidInput, UnknownInstrument
 from execore.model.instruments import Instrument
 from execore.model.money import ZERO, Number, to_decimal
@@ -26,8 +27,6 @@ from execore.model.vocabulary import Expiry, OrderState, Side
 from execore.venues.paper_book import PaperMarket, PaperOrder, misfit
 from execore.venues.paper_matching import PaperFees, PaperMatching
 from execore.venues.protocol import AmendedQuantity, Capabilities, DuplicateScope, IdScope, QueryAnswer
-
-_SECOND_NS: Final = 1_000_000_000
 
 Message = SendOrder | SendCancel | SendAmend
 Answer = CancelReport | CancelRejectReport | AmendReport | AmendRejectReport
@@ -94,7 +93,7 @@ class PaperVenue:
             duplicate_client_id_scope=DuplicateScope.FOREVER,
             lookup_by_client_order_id=True,
             lookup_closed=True,
-            visibility_lag_seconds=-(-self._latency_ns // _SECOND_NS),
+            visibility_lag_seconds=-(-self._latency_ns // SECOND_NS),
             replays_executions_on_reconnect=False,
             supports_amend=True,
             amended_quantity=AmendedQuantity.TOTAL,

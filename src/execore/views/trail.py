@@ -68,11 +68,11 @@ def _canonical(value: Any) -> Any:
     return [_canonical(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _detail(event: dict[str, Any]) -> str:
+def _detail(event: dict[str, Any], without: str = "client_order_id") -> str:
     """The event's own words in one line, without the order's id, which the reader has in front of him."""
     parts = []
     for key, value in event.items():
-        if key == "client_order_id" or value in ("", None):
+        if key == without or value in ("", None):
             continue
         if key == "metadata":
             value = ",".join(f"{name}:{text}" for name, text in value)
@@ -83,4 +83,4 @@ def _detail(event: dict[str, Any]) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, list):
         return ",".join(map(_shown, value))
-    return f"({_detail(value)})" if isinstance(value, dict) else str(value)
+    return f"({_detail(value, without='')})" if isinstance(value, dict) else str(value)
