@@ -261,6 +261,8 @@ def _shown(value: object) -> str:
 
 
 def _decide_acknowledged(known: Known, order: Order, report: reports.AcknowledgeReport) -> Answer:
+    if not (order.venue_order_id or order.rejected):
+        return transition(order, report)  # the usual one: the first
     named = report.venue_order_id
     is_old = named in ("", order.venue_order_id)
     if named and not is_old and order.venue_order_id:
