@@ -18,7 +18,7 @@ def test_it_is_written_at_most_ten_times_a_second(tmp_path: Path) -> None:
     seen = []
     for step in range(1, 101):
         now = 100.0 + step / 100
-        anchor.advance(BOOK, Head(step, "ab"))
+        anchor.advance({BOOK: Head(step, "ab")})
         seen.append(read_anchor(path)[BOOK].sequence)
     assert 9 <= len(set(seen)) <= 11
     assert all(written <= step for step, written in enumerate(seen, 1))

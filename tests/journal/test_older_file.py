@@ -10,9 +10,11 @@ import apsw
 import pytest
 
 from execore import SqliteJournal, open_book
+from execore.core.executions import execution_key
 from execore.journal.audit_log import AuditLog
 from execore.journal.sqlite_schema import APPLICATION_ID, FILE_VERSION
 from execore.model.errors import ChainBroken, JournalError, JournalFull
+from execore.model.keys import Key, KeyKind
 from execore.model.reports import AcknowledgeReport, FillReport
 from execore.testing.faulty_vfs import FaultyVfs
 from execore.testing.journal_contract import created, record
@@ -54,6 +56,14 @@ CREATE TABLE projection_heads(
 """
 """The tables of version 1, word for word."""
 
+VERSION_2 = VERSION_1.replace(
+    "late INTEGER NOT NULL, PRIMARY KEY(book, sequence)) STRICT",
+    "late INTEGER NOT NULL, status TEXT NOT NULL,\n  PRIMARY KEY(book, sequence)) STRICT",
+).replace("ON fills(book, client_order_id);", "ON fills(book, client_order_id, execution_key);")
+"""Those of version 2: it added ``fills.status``."""
+
+OLDER = {1: VERSION_1, 2: VERSION_2}
+
 BOOKS = ("main", "other")
 
 
@@ -73,17 +83,17 @@ def trade(path: Path) -> None:
             book.apply([fill(quantity="0.5", price="99", cumulative_quantity="0.75")])
 
 
-def as_version_1(source: Path, path: Path) -> None:
-    """Write what is in the journal at ``source`` as an older execore would have."""
+def as_version(version: int, source: Path, path: Path) -> None:
+    """Write what is in the journal at ``source`` as an execore of that file version would have."""
     with closing(apsw.Connection(str(path))) as old:
         old.pragma("journal_mode", "wal")
-        old.execute(VERSION_1)
+        old.execute(OLDER[version])
         old.execute("ATTACH ? AS new", (str(source),))
         for table in ("events", "orders", "fills", "positions", "projection_heads"):
             columns = ", ".join(name for _, name, *_ in old.execute(f"PRAGMA main.table_info({table})"))
             old.execute(f"INSERT INTO main.{table} SELECT {columns} FROM new.{table}")
         old.pragma("application_id", APPLICATION_ID)
-        old.pragma("user_version", 1)
+        old.pragma("user_version", version)
 
 
 @pytest.fixture
@@ -93,10 +103,15 @@ def current(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(params=OLDER)
+def version(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
 @pytest.fixture
-def older(current: Path, tmp_path: Path) -> Path:
+def older(version: int, current: Path, tmp_path: Path) -> Path:
     path = tmp_path / "older.db"
-    as_version_1(current, path)
+    as_version(version, current, path)
     shutil.copy(f"{current}.anchor", f"{path}.anchor")
     return path
 
@@ -152,6 +167,28 @@ def test_opening_a_book_fills_its_tables_and_those_of_others_say_that_they_lag(
         assert {book: views(journal, book) for book in BOOKS} == expected, "it is brought up once"
 
 
+def test_orders_are_found_in_it_once_its_book_was_opened(older: Path, current: Path) -> None:
+    keys = [
+        Key(KeyKind.ORDER, "order-1"),
+        Key(KeyKind.VENUE_ORDER, "V1", "BTC-USD"),
+        Key(KeyKind.EXECUTION, execution_key("", "E1")),
+        Key(KeyKind.EXECUTION, execution_key("", "E2")),
+    ]
+    with SqliteJournal(older, read_only=True) as journal, pytest.raises(JournalError):
+        journal.find_orders("main", keys)
+    with SqliteJournal(older) as journal:
+        with pytest.raises(JournalError, match=r"lag behind its records.*Open the book once"):
+            journal.find_orders("main", keys)
+        with pytest.raises(JournalError, match="lag behind its records"):
+            list(journal.trades("main", "BTC-USD"))
+        open_book(journal, "main")
+        assert journal.find_orders("main", keys) == dict.fromkeys(keys[:3], "order-1")
+        with SqliteJournal(current, read_only=True) as fresh:
+            trades = list(fresh.trades("main", "BTC-USD"))
+        assert len(trades) == 2
+        assert list(journal.trades("main", "BTC-USD")) == trades
+
+
 def test_an_append_before_that_does_not_hide_that_the_tables_lag(older: Path) -> None:
     with SqliteJournal(older) as journal:
         head = journal.head("main").sequence
@@ -159,12 +196,12 @@ def test_an_append_before_that_does_not_hide_that_the_tables_lag(older: Path) ->
         assert journal.projection_head("main") == 0
 
 
-def test_a_file_that_is_refused_stays_as_it_was(older: Path) -> None:
+def test_a_file_that_is_refused_stays_as_it_was(older: Path, version: int) -> None:
     with closing(apsw.Connection(str(older))) as file:
         file.execute("DROP TRIGGER events_no_delete; DELETE FROM events WHERE sequence>5")
     with pytest.raises(ChainBroken):
         SqliteJournal(older)
-    assert version_of(older) == 1
+    assert version_of(older) == version
 
 
 @pytest.fixture
@@ -173,14 +210,16 @@ def storage() -> Iterator[FaultyVfs]:
         yield vfs
 
 
-def test_without_space_it_stays_as_it_was(older: Path, storage: FaultyVfs, expected: dict[str, Any]) -> None:
+def test_without_space_it_stays_as_it_was(
+    older: Path, version: int, storage: FaultyVfs, expected: dict[str, Any]
+) -> None:
     storage.fault = lambda operation, file: (
         apsw.FullError() if (operation, file) == ("write", "wal") else None
     )
     with pytest.raises(JournalFull):
         SqliteJournal(older, vfs=storage.name)
     storage.fault = None
-    assert version_of(older) == 1
+    assert version_of(older) == version
     with SqliteJournal(older, read_only=True) as journal:
         assert views(journal, "main") == expected["main"]
     with SqliteJournal(older) as journal:

@@ -13,9 +13,11 @@ from msgspec.structs import replace
 from execore.journal.protocol import NO_CHANGES, Changes, FillChange
 from execore.journal.rows import change_row
 from execore.journal.sqlite import SqliteJournal
-from execore.journal.sqlite_schema import CHANGE_FILL, MOVE_FILLS, PROJECTION_TABLES
+from execore.journal.sqlite_reader import FIND
+from execore.journal.sqlite_schema import CHANGE_FILL, DISCLOSE_FILLS, MOVE_FILLS, PROJECTION_TABLES
 from execore.model.errors import JournalError
 from execore.model.events import OrderReowned, Trade, TradeCancelled, TradeCorrected
+from execore.model.keys import KeyKind
 from execore.model.money import ZERO
 from execore.model.orders import order_to_dict
 from execore.model.vocabulary import OrderState, Side
@@ -194,7 +196,7 @@ def test_projections_are_cleared_and_rebuilt(journal: SqliteJournal) -> None:
             with pytest.raises(JournalError, match=r"tables of book 'main' lag.*Open the book once"):
                 list(view(journal, book=book))
         assert list(view(journal, book="none such")) == []
-    assert [list(journal.select(f"SELECT * FROM {table}")) for table in PROJECTION_TABLES] == [[], [], []]
+    assert [list(journal.select(f"SELECT * FROM {table}")) for table in PROJECTION_TABLES] == [[], [], [], []]
     for number in (1, 2, 3):
         changes = lifecycle(number, number * 3 - 1)[1]
         journal.write_projections(BOOK, number * 3 + 1, changes)
@@ -309,15 +311,32 @@ def test_a_fill_is_booked_moved_and_undone_in_one_commit(
 
 
 @pytest.mark.parametrize(
-    ("sql", "parameters", "found_by"),
+    ("sql", "parameters", "index"),
     [
-        (CHANGE_FILL, change_row(BOOK, busted(1, 1)), " AND execution_key=?"),
-        (MOVE_FILLS, (order_id(2), BOOK, order_id(1)), ""),
+        (CHANGE_FILL, change_row(BOOK, busted(1, 1)), "fills_by_execution (book=? AND execution_key=?)"),
+        (MOVE_FILLS, (order_id(2), BOOK, order_id(1)), "fills_by_order (book=? AND client_order_id=?)"),
+        (
+            DISCLOSE_FILLS,
+            ("buy", 7, BOOK, order_id(1)),
+            "fills_by_order (book=? AND client_order_id=?)",
+        ),
     ],
-    ids=["changed", "moved"],
+    ids=["changed", "moved", "disclosed"],
 )
 def test_fills_are_changed_and_moved_by_their_index(
-    journal: SqliteJournal, sql: str, parameters: Sequence[object], found_by: str
+    journal: SqliteJournal, sql: str, parameters: Sequence[object], index: str
 ) -> None:
     plan = [step[3] for step in journal.select(f"EXPLAIN QUERY PLAN {sql}", parameters)]
-    assert plan == [f"SEARCH fills USING INDEX fills_by_order (book=? AND client_order_id=?{found_by})"]
+    assert plan == [f"SEARCH fills USING INDEX {index}"]
+
+
+@pytest.mark.parametrize("kind", FIND)
+def test_keys_are_looked_up_by_index(journal: SqliteJournal, kind: KeyKind) -> None:
+    plan = [step[3] for step in journal.select(f"EXPLAIN QUERY PLAN {FIND[kind]}", (0, BOOK, "E1", ""))]
+    assert not [step for step in plan if step.startswith("SCAN")]
+    searched = [step for step in plan if step.startswith("SEARCH")]
+    assert [step.split()[1] for step in searched] == [TABLES[kind], "keys"]
+    assert all("book=? AND" in step for step in searched)
+
+
+TABLES = {KeyKind.ORDER: "orders", KeyKind.VENUE_ORDER: "orders", KeyKind.EXECUTION: "fills"}

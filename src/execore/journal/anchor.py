@@ -6,11 +6,12 @@ written anew. A copy of the head, kept elsewhere, does. It may lag behind the jo
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
 
+from execore.journal.files import write_whole
 from execore.journal.protocol import Head
 from execore.model.errors import NotAJournal
 
@@ -58,9 +59,9 @@ class AnchorFile:
         self._next_write = float("-inf")
         self._is_behind = False
 
-    def advance(self, book: str, head: Head) -> None:
-        """Note the durable head of ``book``; write the file unless that was done a moment ago."""
-        self.heads[book] = head
+    def advance(self, heads: Mapping[str, Head]) -> None:
+        """Note the durable heads of books; write the file unless that was done a moment ago."""
+        self.heads.update(heads)
         self._is_behind = True
         now = self._monotonic()
         if now >= self._next_write:
@@ -71,13 +72,8 @@ class AnchorFile:
         """Write what was noted. A failure leaves the old file: the anchor lags, the journal is unharmed."""
         if not self._is_behind:
             return
-        temporary = f"{self.path}.new"
         try:
-            with open(temporary, "wb") as file:
-                file.write(msgspec.json.encode(self.heads))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self.path)
+            write_whole(self.path, msgspec.json.encode(self.heads), sync_name=False)
         except OSError:
             return
         self._is_behind = False

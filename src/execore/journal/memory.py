@@ -3,18 +3,25 @@
 from collections.abc import Iterator, Sequence
 
 from execore.journal.codec import chained
-from execore.journal.protocol import EMPTY_HEAD, NO_CHANGES, Changes, Head
+from execore.journal.lookups import Lookups
+from execore.journal.protocol import EMPTY_HEAD, NO_CHANGES, Append, Changes, Head, Snapshot
 from execore.journal.rows import check_append
 from execore.model.errors import BookClosed
+from execore.model.events import Trade
+from execore.model.keys import Key
 from execore.model.records import Record, StoredRecord
+
+WHERE = "the memory journal"
 
 
 class MemoryJournal:
-    """Implements ``Journal``. It keeps no projection tables: ``changes`` are not stored."""
+    """Implements ``Journal``. Of ``changes`` it keeps what orders and executions are found by."""
 
     def __init__(self) -> None:
         self._streams: dict[str, list[StoredRecord]] = {}
         self._orders: dict[tuple[str, str], list[StoredRecord]] = {}
+        self._lookups: dict[str, Lookups] = {}
+        self._snapshots: dict[str, Snapshot] = {}
         self._is_closed = False
 
     def append(
@@ -27,15 +34,32 @@ class MemoryJournal:
             InvariantViolation: the records do not continue it.
             BookClosed: the journal is closed.
         """
-        head = self.head(book)
-        check_append("the memory journal", book, expected_sequence, head, records)
-        stored = list(chained(records, bytes.fromhex(head.hash)))
-        if stored:
-            self._streams.setdefault(book, []).extend(stored)
-        for record, line in zip(records, stored, strict=True):
+        return self.append_all([Append(book, expected_sequence, records, changes)])[0]
+
+    def append_all(self, appends: Sequence[Append]) -> list[Head]:
+        """Store the records of several books: all of them or none. Raises as ``append``."""
+        heads = {append.book: self.head(append.book) for append in appends}
+        stored: list[list[StoredRecord]] = []
+        after: list[Head] = []
+        for append in appends:
+            head = heads[append.book]
+            check_append(WHERE, append.book, append.expected_sequence, head, append.records)
+            lines = list(chained(append.records, bytes.fromhex(head.hash)))
+            stored.append(lines)
+            after.append(Head(lines[-1].sequence, lines[-1].hash) if lines else head)
+            heads[append.book] = after[-1]
+        for append, lines in zip(appends, stored, strict=True):
+            self._store(append, lines)
+        return after
+
+    def _store(self, append: Append, lines: list[StoredRecord]) -> None:
+        book = append.book
+        if lines:
+            self._streams.setdefault(book, []).extend(lines)
+        for record, line in zip(append.records, lines, strict=True):
             client_order_id = getattr(record.event, "client_order_id", "")
             self._orders.setdefault((book, client_order_id), []).append(line)
-        return self.head(book)
+        self._lookups.setdefault(book, Lookups()).apply(append.changes)
 
     def read(self, book: str, from_sequence: int = 1) -> Iterator[StoredRecord]:
         """Yield the stored records of ``book`` from ``from_sequence`` on, in order."""
@@ -46,6 +70,28 @@ class MemoryJournal:
         """Yield the stored records that name one order, in order."""
         self._check_open()
         return iter(self._orders.get((book, client_order_id), [])[:])
+
+    def find_orders(self, book: str, keys: Sequence[Key]) -> dict[Key, str]:
+        """The order that each of ``keys`` stands for, by its client order id; others are left out."""
+        self._check_open()
+        lookups = self._lookups.get(book)
+        return {} if lookups is None else lookups.find_all(keys)
+
+    def trades(self, book: str, symbol: str) -> Iterator[tuple[str, Trade]]:
+        """Yield every execution in an instrument that stands, with its key, in the order of booking."""
+        self._check_open()
+        lookups = self._lookups.get(book)
+        return iter(() if lookups is None else lookups.trades(symbol))
+
+    def save_snapshot(self, book: str, snapshot: Snapshot) -> None:
+        """Keep a snapshot; it replaces the one before."""
+        self._check_open()
+        self._snapshots[book] = snapshot
+
+    def load_snapshot(self, book: str) -> Snapshot | None:
+        """The newest snapshot; None if there is none."""
+        self._check_open()
+        return self._snapshots.get(book)
 
     def head(self, book: str) -> Head:
         """The last sequence and hash of ``book``; ``EMPTY_HEAD`` where there is none."""

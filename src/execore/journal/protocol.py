@@ -6,9 +6,11 @@ from typing import Protocol
 import msgspec
 
 from execore.core.position_ledger import Position
-from execore.model.events import FillBooked, OrderReowned, TradeCancelled, TradeCorrected
+from execore.model.events import FillBooked, OrderReowned, Trade, TradeCancelled, TradeCorrected
+from execore.model.keys import Key
 from execore.model.orders import Order
 from execore.model.records import Record, StoredRecord
+from execore.model.vocabulary import Side
 
 
 class Head(msgspec.Struct, frozen=True, gc=False):
@@ -33,21 +35,60 @@ FillChange = TradeCancelled | TradeCorrected | OrderReowned
 """What becomes of fills that were booked before: undone, corrected, or another order's."""
 
 
+class FillsDisclosed(msgspec.Struct, frozen=True, gc=False):
+    """The record of this sequence told the side of an order, of which nobody knew it.
+
+    The order's fills without a side have it from now on, and entered the books at that record.
+    """
+
+    sequence: int
+    client_order_id: str
+    side: Side
+
+
 class Changes(msgspec.Struct, frozen=True, gc=False):
     """What an append changes in the projections: the orders and positions as they are after it.
 
     Attributes:
         fill_changes: what became of fills, those of this append and earlier ones, in the order in which it
             happened: each names the order that had the fills then. To be applied after ``fills``.
+        keys: ids that stand for an order from now on and that no row above shows: of requests, of changes
+            of executions, former ids of the venue, external orders taken over. With the order's own id.
     """
 
     orders: Sequence[Order] = ()
     fills: Sequence[FillRow] = ()
     positions: Sequence[Position] = ()
-    fill_changes: Sequence[FillChange] = ()
+    fill_changes: Sequence[FillChange | FillsDisclosed] = ()
+    keys: Sequence[tuple[Key, str]] = ()
 
 
 NO_CHANGES = Changes()
+
+
+class Append(msgspec.Struct, frozen=True, gc=False):
+    """What one book adds to its stream in a commit: see ``Journal.append``."""
+
+    book: str
+    expected_sequence: int
+    records: Sequence[Record]
+    changes: Changes = NO_CHANGES
+
+
+class Snapshot(msgspec.Struct, frozen=True, gc=False):
+    """A book's state at a place in its stream: a shorter way to what the records say.
+
+    Attributes:
+        head: the last record folded into it; a snapshot whose hash is not the stream's is of another stream.
+        schema: of ``state``; another one is not read.
+        state_hash: hex sha256 of ``state``.
+        state: the text of ``core.snapshot``.
+    """
+
+    head: Head
+    schema: int
+    state_hash: str
+    state: bytes
 
 
 class Journal(Protocol):
@@ -71,12 +112,42 @@ class Journal(Protocol):
         """
         ...
 
+    def append_all(self, appends: Sequence[Append]) -> list[Head]:
+        """Make the records of several books durable in one commit: all of them or none; see ``append``."""
+        ...
+
     def read(self, book: str, from_sequence: int = 1) -> Iterator[StoredRecord]:
         """Yield the stored records of ``book`` from ``from_sequence`` on, in order."""
         ...
 
     def read_order(self, book: str, client_order_id: str) -> Iterator[StoredRecord]:
         """Yield the stored records that name one order, in order."""
+        ...
+
+    def find_orders(self, book: str, keys: Sequence[Key]) -> dict[Key, str]:
+        """The order that each of ``keys`` stands for, by its client order id; keys nobody gave are left out.
+
+        One lookup for all of them, by index.
+        """
+        ...
+
+    def trades(self, book: str, symbol: str) -> Iterator[tuple[str, Trade]]:
+        """Yield every execution in an instrument that stands, with its key, in the order of booking.
+
+        Those of undisclosed side are among them; one whose side was told has its place from then.
+        """
+        ...
+
+    def save_snapshot(self, book: str, snapshot: Snapshot) -> None:
+        """Keep a snapshot beside the records; it replaces older ones. It need not be durable at once.
+
+        Raises:
+            JournalError: it cannot be kept. The journal is unharmed.
+        """
+        ...
+
+    def load_snapshot(self, book: str) -> Snapshot | None:
+        """The newest snapshot that is whole; None if there is none."""
         ...
 
     def head(self, book: str) -> Head:

@@ -6,6 +6,7 @@ This is the hot path of every append, so rows are plain tuples built in one pass
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final, get_args
 
 import msgspec
@@ -16,6 +17,7 @@ from execore.journal.codec import chained
 from execore.journal.protocol import FillRow, Head
 from execore.model.errors import InvariantViolation, SequenceConflict
 from execore.model.events import AnyEvent, FillBooked, Trade, TradeCancelled, TradeCorrected
+from execore.model.keys import Key
 from execore.model.metadata import NO_METADATA, Metadata
 from execore.model.money import text_of
 from execore.model.orders import Order
@@ -97,6 +99,8 @@ POSITION_COLUMNS: Final = (
     "fees_in_kind",
     "undisclosed",
 )
+
+KEY_COLUMNS: Final = ("book", "kind", "text", "symbol", "client_order_id")
 
 _UNDISCLOSED: Final = Side.UNDISCLOSED
 
@@ -220,9 +224,8 @@ def _fill_row(book: str, row: FillRow) -> Row:
 
 
 def change_row(book: str, change: TradeCancelled | TradeCorrected) -> Row:
-    """A fill's status and ``TERM_COLUMNS`` after ``change``, then what finds its row: book, order, key."""
-    key = execution_key(change.execution_scope, change.execution_ref_id)
-    found_by = (book, change.client_order_id, key)
+    """A fill's status and ``TERM_COLUMNS`` after ``change``, then what finds its row: book and key."""
+    found_by = (book, execution_key(change.execution_scope, change.execution_ref_id))
     if isinstance(change, TradeCancelled):
         return (FillStatus.CANCELLED, *_terms(change.was), *found_by)
     # What is left of a fill that is known by a total alone is still known by that alone.
@@ -241,6 +244,13 @@ def _terms(trade: FillBooked | Trade) -> Row:
     )
 
 
+def trade_of(symbol: str, terms: Sequence[Any]) -> Trade:
+    """The trade in an instrument that has these ``TERM_COLUMNS``."""
+    side, quantity, price, fee, fee_currency = terms
+    side = _UNDISCLOSED if side is None else Side(side)
+    return Trade(symbol, side, Decimal(quantity), Decimal(price), Decimal(fee), fee_currency)
+
+
 def position_rows(book: str, positions: Iterable[Position]) -> list[Row]:
     """The rows of ``positions`` that show each position as it is now."""
     return [_position_row(book, position_to_dict(position)) for position in positions]
@@ -251,9 +261,15 @@ def _position_row(book: str, shown: dict[str, Any]) -> Row:
     return (book, *(shown[column] for column in POSITION_COLUMNS[1:]))
 
 
+def key_rows(book: str, keys: Iterable[tuple[Key, str]]) -> list[Row]:
+    """The rows of ``keys`` that make each id stand for its order."""
+    return [(book, *key, client_order_id) for key, client_order_id in keys]
+
+
 def _text_or_none(number: Decimal | None) -> str | None:
     return None if number is None else text_of(number)
 
 
+@lru_cache
 def _metadata_text(metadata: Metadata) -> str:
     return "{}" if metadata == NO_METADATA else msgspec.json.encode(dict(metadata)).decode()

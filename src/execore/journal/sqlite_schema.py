@@ -14,9 +14,11 @@ from typing import Final
 
 import apsw
 
+from execore.journal.files import rename, sync_directory
 from execore.journal.rows import (
     EVENT_COLUMNS,
     FILL_COLUMNS,
+    KEY_COLUMNS,
     ORDER_COLUMNS,
     POSITION_COLUMNS,
     TERM_COLUMNS,
@@ -33,10 +35,10 @@ from execore.model.errors import (
 )
 
 APPLICATION_ID: Final = int.from_bytes(b"exec", "big")
-FILE_VERSION: Final = 2
+FILE_VERSION: Final = 3
 """The version of the tables (``PRAGMA user_version``); that of the records is in each record.
 
-Version 1 had no ``fills.status``.
+Version 1 had no ``fills.status``; version 2 no ``keys``, and no ``fills.disclosed_sequence``.
 """
 
 MINIMUM_SQLITE: Final = (3, 51, 3)
@@ -70,13 +72,17 @@ CREATE TABLE fills(
   book TEXT NOT NULL, sequence INTEGER NOT NULL, client_order_id TEXT NOT NULL, venue_order_id TEXT NOT NULL,
   execution_id TEXT NOT NULL, execution_key TEXT NOT NULL, symbol TEXT NOT NULL, side TEXT,
   quantity TEXT NOT NULL, price TEXT NOT NULL, fee TEXT NOT NULL, fee_currency TEXT NOT NULL,
-  ts_event_ns INTEGER NOT NULL, late INTEGER NOT NULL, status TEXT NOT NULL,
+  ts_event_ns INTEGER NOT NULL, late INTEGER NOT NULL, status TEXT NOT NULL, disclosed_sequence INTEGER,
   PRIMARY KEY(book, sequence)) STRICT, WITHOUT ROWID;
-CREATE INDEX fills_by_order ON fills(book, client_order_id, execution_key);
+CREATE INDEX fills_by_order ON fills(book, client_order_id);
+CREATE INDEX fills_by_execution ON fills(book, execution_key);
 CREATE TABLE positions(
   book TEXT NOT NULL, symbol TEXT NOT NULL, quantity TEXT NOT NULL, unit TEXT NOT NULL, average_cost TEXT,
   cost_basis TEXT NOT NULL, realised_pnl TEXT NOT NULL, currency TEXT NOT NULL, fees TEXT NOT NULL,
   fees_in_kind TEXT NOT NULL, undisclosed TEXT NOT NULL, PRIMARY KEY(book, symbol)) STRICT, WITHOUT ROWID;
+CREATE TABLE keys(
+  book TEXT NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL, symbol TEXT NOT NULL,
+  client_order_id TEXT NOT NULL, PRIMARY KEY(book, kind, text, symbol)) STRICT, WITHOUT ROWID;
 """
 _HEADS: Final = """
 CREATE TABLE projection_heads(
@@ -85,27 +91,29 @@ CREATE TABLE projection_heads(
 SCHEMA: Final = _EVENTS + _PROJECTIONS + _HEADS
 
 
-def _insert(table: str, columns: tuple[str, ...]) -> str:
-    return f"INSERT INTO {table}({', '.join(columns)}) VALUES({', '.join('?' * len(columns))})"
-
-
-def _upsert(table: str, columns: tuple[str, ...], keys: int) -> str:
-    changes = ", ".join(f"{column}=excluded.{column}" for column in columns[keys:])
-    return f"{_insert(table, columns)} ON CONFLICT({', '.join(columns[:keys])}) DO UPDATE SET {changes}"
+def _insert(table: str, columns: tuple[str, ...], verb: str = "INSERT") -> str:
+    return f"{verb} INTO {table}({', '.join(columns)}) VALUES({', '.join('?' * len(columns))})"
 
 
 INSERT_EVENT: Final = _insert("events", EVENT_COLUMNS)
-UPSERT_ORDER: Final = _upsert("orders", ORDER_COLUMNS, keys=2)
-UPSERT_FILL: Final = _upsert("fills", FILL_COLUMNS, keys=2)
-UPSERT_POSITION: Final = _upsert("positions", POSITION_COLUMNS, keys=2)
+# Whole rows are put in place of those before: a quarter cheaper than ON CONFLICT DO UPDATE.
+PUT_ORDER: Final = _insert("orders", ORDER_COLUMNS, "REPLACE")
+PUT_FILL: Final = _insert("fills", FILL_COLUMNS, "REPLACE")
+PUT_POSITION: Final = _insert("positions", POSITION_COLUMNS, "REPLACE")
+PUT_KEY: Final = _insert("keys", KEY_COLUMNS, "REPLACE")
 # Named, because the planner would rather walk all fills of the book.
 _FILLS_OF_ORDER: Final = "fills INDEXED BY fills_by_order"
 _OF_ORDER: Final = "WHERE book=? AND client_order_id=?"
 _TERMS: Final = ", ".join(f"{column}=?" for column in ("status", *TERM_COLUMNS))
-CHANGE_FILL: Final = f"UPDATE {_FILLS_OF_ORDER} SET {_TERMS} {_OF_ORDER} AND execution_key=?"
+CHANGE_FILL: Final = (
+    f"UPDATE fills INDEXED BY fills_by_execution SET {_TERMS} WHERE book=? AND execution_key=?"
+)
 MOVE_FILLS: Final = f"UPDATE {_FILLS_OF_ORDER} SET client_order_id=? {_OF_ORDER}"
+DISCLOSE_FILLS: Final = (
+    f"UPDATE {_FILLS_OF_ORDER} SET side=?, disclosed_sequence=? {_OF_ORDER} AND side IS NULL"
+)
 END_ORDER: Final = f"DELETE FROM orders {_OF_ORDER}"
-PROJECTION_TABLES: Final = ("orders", "fills", "positions")
+PROJECTION_TABLES: Final = ("orders", "fills", "positions", "keys")
 
 # What SQLite says, what that means here, and what to do. Anything else is not known to be harmless.
 _MEANINGS: Final[tuple[tuple[tuple[type[apsw.Error], ...], type[JournalError], str, str], ...]] = (
@@ -178,6 +186,7 @@ def connect(path: str, *, read_only: bool, vfs: str | None) -> apsw.Connection:
     with translated_errors(path):
         connection = apsw.Connection(path, flags=flags, vfs=vfs)
         try:
+            move_wal_on_closing(connection, False)
             connection.set_busy_timeout(BUSY_TIMEOUT_MS)
             _check_identity(connection, path)
             if not read_only:
@@ -186,6 +195,14 @@ def connect(path: str, *, read_only: bool, vfs: str | None) -> apsw.Connection:
             connection.close()
             raise
     return connection
+
+
+def move_wal_on_closing(connection: apsw.Connection, yes: bool) -> None:
+    """Say whether closing moves the WAL into the database, as SQLite does unless it is told not to.
+
+    Not before the journal is known to be whole: a WAL that was put beside the wrong database would ruin it.
+    """
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(not yes))
 
 
 def _check_identity(connection: apsw.Connection, path: str) -> None:
@@ -229,7 +246,7 @@ def bring_up(connection: apsw.Connection, path: str) -> None:
     with translated_errors(path), connection:
         if connection.pragma("user_version") < FILE_VERSION:
             for table in PROJECTION_TABLES:
-                connection.execute(f"DROP TABLE {table}")
+                connection.execute(f"DROP TABLE IF EXISTS {table}")
             connection.execute(_PROJECTIONS)
             # Not emptied: an append to a book without a head here takes the tables for complete.
             connection.execute("UPDATE projection_heads SET sequence=0")
@@ -273,28 +290,13 @@ def create(path: str, vfs: str | None) -> None:
                 connection.execute(SCHEMA)
                 connection.pragma("application_id", APPLICATION_ID)
                 connection.pragma("user_version", FILE_VERSION)
+            # Here, and not once it has its name: the switch leaves a rollback journal whose deletion nobody
+            # syncs, and SQLite would take it for one of its own when it came back.
+            connection.pragma("journal_mode", "wal")
         finally:
             connection.close()
-    os.replace(building, path)
+    rename(building, path)
     sync_directory(os.path.dirname(path))
-
-
-def make_directories(directory: str) -> None:
-    """Create ``directory`` and its missing parents such that they outlive a power cut."""
-    if not os.path.isdir(directory):
-        make_directories(os.path.dirname(directory))
-        os.makedirs(directory, exist_ok=True)
-        sync_directory(os.path.dirname(directory))
-
-
-def sync_directory(directory: str) -> None:
-    """Make the names in ``directory`` durable. Windows has no such operation, and needs none."""
-    if sys.platform != "win32":
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def own(path: str) -> int:

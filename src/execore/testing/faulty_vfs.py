@@ -8,7 +8,8 @@ from typing import Self
 import apsw
 
 Fault = Callable[[str, str], BaseException | None]
-"""Asked with ``"write"`` or ``"sync"`` and a file (``db``, ``wal``, ``other``); what it returns is raised."""
+"""Asked with an operation (``read``, ``write``, ``sync``, ``truncate``, ``delete``) and a file (``db``,
+``wal``, ``other``) before it is done; what it returns is raised."""
 
 
 class FaultyVfs(apsw.VFS):
@@ -31,6 +32,10 @@ class FaultyVfs(apsw.VFS):
     ) -> "FaultyFile":
         return FaultyFile(self, name, flags)
 
+    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
+        self.check("delete", "wal" if filename.endswith("-wal") else "other")
+        super().xDelete(filename, syncdir)
+
     def check(self, operation: str, file: str) -> None:
         """Raise what the fault has for this operation, if anything."""
         error = self.fault(operation, file) if self.fault is not None else None
@@ -48,20 +53,28 @@ class FaultyVfs(apsw.VFS):
 
 
 class FaultyFile(apsw.VFSFile):
-    """A file of a ``FaultyVfs``."""
+    """A file of a ``FaultyVfs``. ``kind`` is ``db``, ``wal`` or ``other``."""
 
     def __init__(self, vfs: FaultyVfs, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
         self._vfs = vfs
-        self._file = _kind(flags[0])
+        self.kind = _kind(flags[0])
         super().__init__("", name, flags)
 
+    def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802
+        self._vfs.check("read", self.kind)
+        return super().xRead(amount, offset)
+
     def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802
-        self._vfs.check("write", self._file)
+        self._vfs.check("write", self.kind)
         super().xWrite(data, offset)
 
+    def xTruncate(self, newsize: int) -> None:  # noqa: N802
+        self._vfs.check("truncate", self.kind)
+        super().xTruncate(newsize)
+
     def xSync(self, flags: int) -> None:  # noqa: N802
-        self._vfs.syncs[self._file] += 1
-        self._vfs.check("sync", self._file)
+        self._vfs.syncs[self.kind] += 1
+        self._vfs.check("sync", self.kind)
         super().xSync(flags)
 
 

@@ -2,19 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from hashlib import sha256
 
 import pytest
 
 from execore.core.position_ledger import Position
 from execore.journal.audit_log import AuditLog
 from execore.journal.codec import GENESIS, decode_record, next_hash
-from execore.journal.protocol import EMPTY_HEAD, Changes, FillRow, Head, Journal
+from execore.journal.protocol import EMPTY_HEAD, Append, Changes, FillRow, Head, Journal, Snapshot
 from execore.model.errors import BookClosed, InvariantViolation, SequenceConflict
 from execore.model.events import AnyEvent, BookOpened, FillBooked, OrderAcknowledged, OrderCreated
+from execore.model.keys import Key, KeyKind
 from execore.model.money import ONE, ZERO
 from execore.model.orders import Order, OrderRequest
 from execore.model.records import Record
 from execore.model.vocabulary import Side
+from execore.testing.journal_lookup_contract import LookupContract
 
 BOOK = "main"
 TIME_NS = 1_700_000_000_000_000_000
@@ -104,12 +107,17 @@ def opened(journal: Journal, orders: int, book: str = BOOK) -> Head:
     return head
 
 
+def snapshot(head: Head, state: bytes) -> Snapshot:
+    """A snapshot of this state at this place."""
+    return Snapshot(head, 1, sha256(state).hexdigest(), state)
+
+
 def sequences(journal: Journal, book: str = BOOK) -> Sequence[int]:
     """The sequences that can be read back."""
     return [stored.sequence for stored in journal.read(book)]
 
 
-class JournalContract:
+class JournalContract(LookupContract):
     """The contract. ``make_journal`` is a fixture: a callable that returns a new, empty journal."""
 
     def test_an_empty_journal_has_no_books_and_no_head(self, make_journal: Callable[[], Journal]) -> None:
@@ -194,6 +202,58 @@ class JournalContract:
         assert (journal.head("b"), journal.head("a")) == (first, second)
         assert list(sequences(journal, "b")) == [1, 2, 3, 4]
 
+    def test_several_books_are_appended_at_once(self, make_journal: Callable[[], Journal]) -> None:
+        journal = make_journal()
+        first, second = opened(journal, 1, "a"), EMPTY_HEAD
+        added, changes = lifecycle(7, 5, "a")
+        begun = [record(1, BookOpened("b"), "b")]
+        nothing: list[Record] = []
+        heads = journal.append_all(
+            [
+                Append("a", first.sequence, added, changes),
+                Append("b", second.sequence, begun),
+                Append("c", 0, nothing),
+            ]
+        )
+        assert heads == [journal.head("a"), journal.head("b"), EMPTY_HEAD]
+        assert [head.sequence for head in heads] == [7, 1, 0]
+        assert [decode_record(line) for line in journal.read("a", 5)] == added
+        assert AuditLog(journal, "a").verify(heads[0]).anchored
+        assert AuditLog(journal, "b").verify(heads[1]).anchored
+        assert journal.append_all([]) == []
+
+    def test_one_book_can_be_appended_to_twice_at_once(self, make_journal: Callable[[], Journal]) -> None:
+        journal = make_journal()
+        one, two = lifecycle(1, 1), lifecycle(2, 4)
+        heads = journal.append_all([Append(BOOK, 0, *one), Append(BOOK, 3, *two)])
+        assert [head.sequence for head in heads] == [3, 6]
+        assert AuditLog(journal, BOOK).verify(heads[1]).anchored
+
+    def test_if_one_book_is_refused_none_is_appended_to(self, make_journal: Callable[[], Journal]) -> None:
+        journal = make_journal()
+        head = opened(journal, 1, "a")
+        fitting = Append("a", head.sequence, *lifecycle(7, 5, "a"))
+        ahead = Append("b", 3, [record(4, created(1), "b")])
+        misnumbered = Append("b", 0, [record(2, created(1), "b")])
+        for bad, error in ((ahead, SequenceConflict), (misnumbered, InvariantViolation)):
+            for appends in ([fitting, bad], [bad, fitting]):
+                with pytest.raises(error):
+                    journal.append_all(appends)
+        assert (journal.head("a"), journal.head("b"), journal.books()) == (head, EMPTY_HEAD, ["a"])
+        assert journal.find_orders("a", [Key(KeyKind.ORDER, order_id(7))]) == {}
+
+    def test_a_snapshot_is_kept_for_each_book(self, make_journal: Callable[[], Journal]) -> None:
+        journal = make_journal()
+        assert journal.load_snapshot(BOOK) is None
+        for book in ("a", "b"):
+            head = opened(journal, orders=1, book=book)
+            journal.save_snapshot(book, snapshot(head, b"before"))
+            later = journal.append(book, 4, [record(5, created(2), book)])
+            assert journal.load_snapshot(book) == snapshot(head, b"before")
+            journal.save_snapshot(book, snapshot(later, b"after in " + book.encode()))
+        assert journal.load_snapshot("a") == snapshot(journal.head("a"), b"after in a")
+        assert journal.load_snapshot("b") == snapshot(journal.head("b"), b"after in b")
+
     def test_a_closed_journal_refuses_everything(self, make_journal: Callable[[], Journal]) -> None:
         journal = make_journal()
         opened(journal, orders=1)
@@ -203,6 +263,9 @@ class JournalContract:
             lambda: journal.append(BOOK, 4, [record(5, created(2))]),
             lambda: list(journal.read(BOOK)),
             lambda: list(journal.read_order(BOOK, order_id(1))),
+            lambda: journal.find_orders(BOOK, [Key(KeyKind.ORDER, order_id(1))]),
+            lambda: list(journal.trades(BOOK, "BTC-USD")),
+            lambda: journal.load_snapshot(BOOK),
             lambda: journal.head(BOOK),
             journal.books,
         ]

@@ -1,0 +1,129 @@
+"""What orders and executions of one book are found by, as plain dicts: for a journal without tables."""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from execore.core.executions import execution_key
+from execore.journal.protocol import Changes, FillChange, FillRow, FillsDisclosed
+from execore.model.events import OrderReowned, Trade, TradeCorrected
+from execore.model.keys import Key, KeyKind
+from execore.model.orders import Order
+from execore.model.vocabulary import Side
+
+_UNDISCLOSED = Side.UNDISCLOSED
+
+
+class _Fill(msgspec.Struct):
+    """An execution as it is now. ``place`` is the record at which it entered the books."""
+
+    client_order_id: str
+    place: tuple[int, int]
+    trade: Trade
+    is_standing: bool = True
+
+
+class Lookups:
+    """A fold of ``Changes``: who an id stands for, and what was traded."""
+
+    def __init__(self) -> None:
+        self._orders: dict[str, Order] = {}
+        self._by_venue_id: dict[str, set[str]] = {}
+        self._fills: dict[str, _Fill] = {}
+        self._fills_of: dict[str, list[_Fill]] = {}
+        self._keys: dict[Key, str] = {}
+
+    def apply(self, changes: Changes) -> None:
+        """Take in what an append changed."""
+        for order in changes.orders:
+            self._take_order(order)
+        for row in changes.fills:
+            self._take_fill(row)
+        for change in changes.fill_changes:
+            self._change_fills(change)
+        self._keys.update(changes.keys)
+
+    def _take_order(self, order: Order) -> None:
+        client_order_id = order.client_order_id
+        self._forget_venue_id(client_order_id)
+        self._orders[client_order_id] = order
+        if order.venue_order_id:
+            self._by_venue_id.setdefault(order.venue_order_id, set()).add(client_order_id)
+
+    def _forget_venue_id(self, client_order_id: str) -> None:
+        before = self._orders.get(client_order_id)
+        if before is not None and before.venue_order_id:
+            self._by_venue_id[before.venue_order_id].discard(client_order_id)
+
+    def _take_fill(self, row: FillRow) -> None:
+        fill = row.fill
+        terms = Trade(fill.symbol, fill.side, fill.quantity, fill.price, fill.fee, fill.fee_currency)
+        booked = _Fill(fill.client_order_id, (row.sequence, row.sequence), terms)
+        self._fills[execution_key(fill.execution_scope, fill.execution_id)] = booked
+        self._fills_of.setdefault(fill.client_order_id, []).append(booked)
+
+    def _change_fills(self, change: FillChange | FillsDisclosed) -> None:
+        if isinstance(change, OrderReowned):
+            self._move_fills(change.external_order_id, change.client_order_id)
+        elif isinstance(change, FillsDisclosed):
+            for fill in self._fills_of.get(change.client_order_id, ()):
+                if fill.trade.side is _UNDISCLOSED:
+                    fill.trade = replace(fill.trade, side=change.side)
+                    fill.place = (change.sequence, fill.place[1])
+        else:
+            fill = self._fills[execution_key(change.execution_scope, change.execution_ref_id)]
+            fill.is_standing = isinstance(change, TradeCorrected)
+            fill.trade = change.now if isinstance(change, TradeCorrected) else change.was
+
+    def _move_fills(self, external_order_id: str, client_order_id: str) -> None:
+        moved = self._fills_of.pop(external_order_id, [])
+        for fill in moved:
+            fill.client_order_id = client_order_id
+        self._fills_of.setdefault(client_order_id, []).extend(moved)
+        self._forget_venue_id(external_order_id)
+        self._orders.pop(external_order_id, None)
+
+    def find_all(self, keys: Sequence[Key]) -> dict[Key, str]:
+        """The order that each of ``keys`` stands for now, by its client order id; others are left out."""
+        found = ((key, self._find(key)) for key in keys)
+        return {key: client_order_id for key, client_order_id in found if client_order_id is not None}
+
+    def _find(self, key: Key) -> str | None:
+        if key.kind is KeyKind.ORDER and key.text in self._orders:
+            return key.text
+        if key.kind is KeyKind.EXECUTION and key.text in self._fills:
+            return self._fills[key.text].client_order_id
+        if key.kind is KeyKind.VENUE_ORDER:
+            return self._by_venue(key)
+        return self._owner(self._keys.get(key))
+
+    def _by_venue(self, key: Key) -> str | None:
+        """The order made last of those that have this id of the venue; else one that had it."""
+        named = [self._orders[one] for one in self._by_venue_id.get(key.text, ())]
+        named = [order for order in named if key.symbol in ("", order.symbol)]
+        if named:
+            return max(named, key=lambda order: (order.created_ts_ns, order.client_order_id)).client_order_id
+        if key.symbol:
+            return self._owner(self._keys.get(key))
+        former = (owner for known, owner in self._keys.items() if known[:2] == key[:2])
+        return self._owner(next(former, None))
+
+    def _owner(self, client_order_id: str | None) -> str | None:
+        """The last of those who took over what was this order's."""
+        while client_order_id is not None and client_order_id not in self._orders:
+            owner = self._keys.get(Key(KeyKind.ORDER, client_order_id))
+            if owner is None:
+                break
+            client_order_id = owner
+        return client_order_id
+
+    def trades(self, symbol: str) -> Iterator[tuple[str, Trade]]:
+        """Yield every execution in an instrument that stands, with its key, in the order of booking."""
+        standing = [
+            (fill.place, key, fill.trade)
+            for key, fill in self._fills.items()
+            if fill.is_standing and fill.trade.symbol == symbol
+        ]
+        for _, key, trade in sorted(standing, key=lambda row: row[0]):
+            yield key, trade
