@@ -13,7 +13,8 @@ from execore.model import events, requests
 from execore.model.answers import Outcome
 from execore.model.orders import Order
 from execore.model.vocabulary import OrderState
-from execore.testing.coverage_page import KEY, LIVES, SAMPLES, Life, is_alerted, ledger_after, reached
+from execore.testing.coverage_page import is_alerted, reached
+from execore.testing.transition_samples import KEY, LIVES, SAMPLES, Life, ledger_after
 
 # Written from DESIGN §3, not from the code's table. A cell is the state that a plain order of 1 is in after
 # a plain input, with ! if somebody is alerted. A fill is of 0.5, an amend is to 2; a request that is answered
@@ -32,6 +33,9 @@ not_sent           FA   FA   FA   ?    ?    ?    .    .    .    =    .    .
 outcome_unknown    -    UN   =    .    .    .    .    .    .    .    .    .
 request_not_sent   .    SU   UN   AC   PF   FI   CA   EX   RE   FA   .    .
 request_unknown    .    SU   UN   AC   PF   FI   CA   EX   RE   FA   .    .
+not_found          .    .    FA!  ?    ?    .    .    .    .    =    .    .
+retry_cancel       .    SU   UN   AC   PF   .    .    .    .    .    .    .
+resolve            -    -    FA   -    -    -    -    -    -    =    -    -
 acknowledge        AC!  AC   AC   =    =    =    =    =    ?    AC!  AC!  =
 fill               PF!  PF   PF   PF   FI   FI!  CA!  EX!  PF!  PF!  PF!  CA!
 cancelled          CA!  CA   CA   CA   CA   FI   =    .    CA!  CA!  CA!  .
@@ -70,7 +74,7 @@ STATES: Final = {
 ALLOWED: Final = {
     OrderState.CREATED: ("submit", "hold", "deny", "cancel_request"),
     OrderState.SUBMITTED: ("cancel_request",),
-    OrderState.UNKNOWN: ("cancel_request",),
+    OrderState.UNKNOWN: ("cancel_request", "resolve"),
     OrderState.ACKNOWLEDGED: ("cancel_request", "amend_request"),
     OrderState.PARTIALLY_FILLED: ("cancel_request", "amend_request"),
     OrderState.FILLED: ("amend_request", "close"),
@@ -94,6 +98,7 @@ CHANGES_A_TRADE: Final = {OrderInput.TRADE_CANCELLED, OrderInput.TRADE_CORRECTED
 CONCERNS: Final[dict[OrderInput, Callable[[Order], bool]]] = {
     OrderInput.EXPIRY_DUE: lambda order: order.ending is not None,
     OrderInput.DAY_STARTED: lambda order: order.done_for_day,
+    OrderInput.RETRY_CANCEL: lambda order: "c1" in order.unknown_requests,
 }
 """Inputs that concern some orders only."""
 

@@ -19,6 +19,7 @@ from execore.model.requests import Input
 from execore.model.vocabulary import (
     InstrumentKind,
     OrderType,
+    Resolution,
     RestatementReason,
     RiskDecision,
     Side,
@@ -164,7 +165,7 @@ class NaiveOrder:
 
     def lost(self, request_id: str) -> bool:
         """Whether nobody knows what became of the request, as far as was said last."""
-        return self.last_of(request_id, "lost", "confirmed") == "lost"
+        return self.last_of(request_id, "lost", "confirmed", "repeated") == "lost"
 
     def last_of(self, request_id: str, *words: str) -> str:
         """Which of ``words`` was said last of the request."""
@@ -173,6 +174,23 @@ class NaiveOrder:
 
     def confirmed(self, kind: str) -> bool:
         return any(entry.word == "confirmed" and entry.about in self.pending(kind) for entry in self.said)
+
+    # --- sendings ---
+
+    @property
+    def doubled(self) -> bool:
+        """Whether it was sent again while nobody knew that the sending before had not arrived."""
+        again = [entry.about for entry in self.said if entry.word == "sent again"]
+        return again[-1:] == ["in doubt"]
+
+    @property
+    def sent_again(self) -> int:
+        return sum(entry.word == "sent again" for entry in self.said)
+
+    @property
+    def unwanted(self) -> bool:
+        """Whether a cancel was asked for, and neither had its effect nor certainly was not sent."""
+        return bool(self.pending("cancel")) or self.holds("still wanted", "asked cancel")
 
     # --- what it amounts to ---
 
@@ -208,9 +226,11 @@ class NaiveOrder:
             return "REJECTED"
         if self.ever("acknowledged"):
             return "ACKNOWLEDGED"
-        for word, state in (("failed", "FAILED"), ("denied", "DENIED"), ("unknown", "UNKNOWN")):
+        for word, state in (("failed", "FAILED"), ("denied", "DENIED")):
             if self.ever(word):
                 return state
+        if self.holds("unknown", "sent again"):
+            return "UNKNOWN"
         return "SUBMITTED" if self.ever("submitted") else "CREATED"
 
     @property
@@ -388,10 +408,11 @@ class NaiveBook:
                 self.learn(order, cause)
             self.ask_again(order)
         was_open = order.state not in OVER and not (order.cancelled or order.expired)
+        of_copy = self.is_of_copy(order, cause)
         answer = str(REPORTS[type(cause)](self, order, cause))
         if isinstance(cause, ENDS) and was_open:
             self.check_total(order, cause)
-        if answer is APPLIED and type(cause) not in REPLIES:
+        if answer is APPLIED and type(cause) not in REPLIES and not of_copy:
             self.learn(order, cause)
         if taken_over or (answer is APPLIED and not isinstance(cause, reports.FillReport)):
             self.ask_again(order)
@@ -701,15 +722,29 @@ class NaiveBook:
         if named in order.pending() or (named in self.requests and not order.last_of(named, "changed")):
             return self.refuse(order, named)
         state = order.state
+        if self.is_of_copy(order, report):
+            if order.ever("copy refused"):
+                return NOTHING
+            order.say("copy refused")
+            return order.say("unknown")
         if report.duplicate_client_order_id:
             if state in ("CREATED", "SUBMITTED", "UNKNOWN", "FAILED", "DENIED"):
-                return order.say("acknowledged")
+                both_answered = order.doubled and order.ever("copy refused") and order.sent_again == 1
+                return order.say("rejected" if both_answered else "acknowledged")
             return NOTHING
         if state in ("PARTIALLY_FILLED", "FILLED"):
             return self.park(order)
         if state in ("CANCELLED", "EXPIRED", "REJECTED", "FAILED", "CLOSED"):
             return NOTHING
         return order.say("rejected")
+
+    def is_of_copy(self, order: NaiveOrder, report: Any) -> bool:
+        """Whether a refusal may be of one of two sendings, of which the other lives."""
+        if not isinstance(report, reports.RejectReport) or report.duplicate_client_order_id:
+            return False
+        names_it = order.venue_ids[-1:] == [report.venue_order_id]
+        alive = ("SUBMITTED", "UNKNOWN", "ACKNOWLEDGED", "PARTIALLY_FILLED", "FILLED")
+        return order.doubled and order.state in alive and not names_it
 
     def expired(self, order: NaiveOrder, report: reports.ExpireReport) -> str:
         if order.state == "REJECTED":
@@ -825,7 +860,7 @@ class NaiveBook:
     def has_request(self, order: NaiveOrder, report: reports.PendingReport) -> str:
         if report.request_id not in order.pending():
             return NOTHING
-        known = order.last_of(report.request_id, "lost", "confirmed") == "confirmed"
+        known = order.last_of(report.request_id, "confirmed") and not order.lost(report.request_id)
         return NOTHING if known else order.say("confirmed", report.request_id)
 
     def done(self, order: NaiveOrder, report: reports.DoneForDayReport) -> str:
@@ -950,6 +985,8 @@ class NaiveBook:
 
     def not_sent(self, cause: requests.SubmitNotSent) -> str:
         order = self.orders[cause.client_order_id]
+        if order.doubled and order.state in ("SUBMITTED", "UNKNOWN"):
+            return order.say("unknown") if order.state == "SUBMITTED" else NOTHING
         if order.state in ("CREATED", "SUBMITTED", "UNKNOWN"):
             return order.say("failed")
         if order.state in ("ACKNOWLEDGED", "PARTIALLY_FILLED", "FILLED"):
@@ -971,6 +1008,50 @@ class NaiveBook:
         if cause.request_id not in order.pending() or order.lost(cause.request_id):
             return NOTHING
         return order.say("lost", cause.request_id)
+
+    def not_found(self, cause: requests.OrderNotFound) -> str:
+        order = self.orders[cause.client_order_id]
+        if order.state in ("ACKNOWLEDGED", "PARTIALLY_FILLED"):
+            return PARKED
+        if order.state != "UNKNOWN":
+            return NOTHING
+        proven = cause.complete and cause.waited_ns >= cause.visibility_lag_ns
+        refused = cause.refused or order.ever("copy refused")
+        safe = proven or cause.duplicates_refused
+        if cause.resend and safe and not (refused or order.unwanted):
+            return order.say("sent again", "proven" if proven else "in doubt")
+        return self.absent(order) if proven else NOTHING
+
+    def absent(self, order: NaiveOrder) -> str:
+        for request_id in list(order.pending("cancel")):
+            self.refuse(order, request_id)
+        return order.say("failed")
+
+    def repeat_cancel(self, cause: requests.RetryCancel) -> str:
+        order = self.orders[cause.client_order_id]
+        alive = ("SUBMITTED", "UNKNOWN", "ACKNOWLEDGED", "PARTIALLY_FILLED")
+        lost = cause.request_id in order.pending("cancel") and order.lost(cause.request_id)
+        return order.say("repeated", cause.request_id) if lost and order.state in alive else NOTHING
+
+    def resolve(self, cause: requests.ResolveOrder) -> str:
+        order = self.orders[cause.client_order_id]
+        owner = self.find("", cause.venue_order_id, order.request.symbol)
+        if owner not in (None, order) or order.state in ("CREATED", "DENIED", "CLOSED"):
+            return REFUSED
+        if cause.request_id:
+            known = cause.request_id in order.pending() and order.lost(cause.request_id)
+            return self.refuse(order, cause.request_id) if known else REFUSED
+        live = cause.resolution is Resolution.LIVE
+        if order.state != "UNKNOWN":
+            alive = order.ever("acknowledged") and order.state not in DONE
+            return NOTHING if (alive if live else order.state == "FAILED") else REFUSED
+        if not live:
+            return self.absent(order)
+        order.say("acknowledged")
+        if cause.venue_order_id:
+            order.venue_ids.append(cause.venue_order_id)
+        self.ask_again(order)
+        return APPLIED
 
     # --- money ---
 
@@ -1076,6 +1157,9 @@ REQUESTS: Final[dict[type[Input], Callable[[NaiveBook, Any], str]]] = {
     requests.SubmitOutcomeUnknown: NaiveBook.outcome_unknown,
     requests.RequestNotSent: NaiveBook.request_not_sent,
     requests.RequestOutcomeUnknown: NaiveBook.request_unknown,
+    requests.OrderNotFound: NaiveBook.not_found,
+    requests.RetryCancel: NaiveBook.repeat_cancel,
+    requests.ResolveOrder: NaiveBook.resolve,
 }
 
 REPORTS: Final[dict[type[reports.Report], Callable[[NaiveBook, NaiveOrder, Any], str]]] = {

@@ -24,6 +24,7 @@ from execore.model.vocabulary import (
     CostMethod,
     OrderType,
     OrdStatus,
+    Resolution,
     RestatementReason,
     Side,
     TimeInForce,
@@ -52,6 +53,8 @@ class Walk:
         # Most orders reach the venue before anything strange happens to them.
         if self.chance(0.7):
             yield self.report(reports.AcknowledgeReport, self.order())
+        elif self.chance(0.4):
+            yield from self.sending_in_doubt(self.order())
         for _ in range(self.random.randint(4, 22)):
             yield self.random.choices(KINDS, WEIGHTS)[0](self)
 
@@ -196,6 +199,48 @@ class Walk:
         finding = self.random.choice((requests.RequestNotSent, *[requests.RequestOutcomeUnknown] * 3))
         request_id = self.pending(order, self.random.choice(("cancel", "amend")))
         return self.ask(finding, order, request_id=request_id, reason="timeout")
+
+    def sending_in_doubt(self, order: NaiveOrder) -> Iterator[Input]:
+        """It is sent, nobody knows whether it arrived, and it is sent again; often one is refused."""
+        yield self.ask(requests.SubmitOutcomeUnknown, order, reason="timeout")
+        yield self.ask(
+            requests.OrderNotFound,
+            order,
+            complete=False,
+            waited_ns=0,
+            visibility_lag_ns=1,
+            duplicates_refused=True,
+            resend=True,
+        )
+        yield self.random.choice((self.reject, self.reject, self.submit_outcome, self.acknowledge))()
+
+    def not_found(self) -> Input:
+        order = self.one_that(lambda order: order.state == "UNKNOWN")
+        return self.ask(
+            requests.OrderNotFound,
+            order,
+            complete=self.chance(0.7),
+            waited_ns=self.random.choice((0, 1, 2)),
+            visibility_lag_ns=1,
+            duplicates_refused=self.chance(0.5),
+            resend=self.chance(0.7),
+            refused=self.chance(0.1),
+        )
+
+    def repeat_cancel(self) -> Input:
+        order = self.one_that(lambda order: any(map(order.lost, order.pending("cancel"))))
+        return self.ask(requests.RetryCancel, order, request_id=self.pending(order, "cancel"))
+
+    def resolve(self) -> Input:
+        order = self.one_that(lambda order: order.state == "UNKNOWN" or any(map(order.lost, order.pending())))
+        told: dict[str, Any] = {"resolution": self.random.choice(tuple(Resolution))}
+        if self.chance(0.4):
+            kind = self.random.choice(("cancel", "amend"))
+            told = {"resolution": Resolution.ABSENT, "request_id": self.pending(order, kind)}
+        elif self.chance(0.5):
+            known = [venue_id for other in self.book.orders.values() for venue_id in other.venue_ids]
+            told["venue_order_id"] = self.random.choice((f"V-{order.key}", *known))
+        return self.ask(requests.ResolveOrder, order, actor="operator:ann", reason="seen", **told)
 
     # --- executions ---
 
@@ -478,7 +523,10 @@ WEIGHED: Final[dict[Callable[[Walk], Input], int]] = {
     Walk.order_by_telephone: 1,
     Walk.acknowledge_a_stranger: 1,
     Walk.request_outcome: 5,
-    Walk.submit_outcome: 3,
+    Walk.submit_outcome: 4,
+    Walk.not_found: 4,
+    Walk.repeat_cancel: 1,
+    Walk.resolve: 2,
     Walk.submit_again: 1,
     Walk.release: 3,
     Walk.reject: 2,

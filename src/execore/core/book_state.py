@@ -1,5 +1,11 @@
-"""All that one book knows: a fold of its events, and the only thing that a step changes."""
+"""All that one book knows: a fold of its events, and the only thing that a step changes.
 
+Theory: memory holds what later inputs need without being asked: what is open, pending or waiting, and the
+balances. An order that is over can leave it and come back; no decision is another for that, as the shell
+brings back what an input names before it is stepped (``core.recall``).
+"""
+
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from msgspec.structs import replace
@@ -29,7 +35,11 @@ class BookState:
         groups: the orders that depend on each other.
         transfers: cash transfers booked, by their ids.
         trade_date, day_ends_ts_ns: the trading day that began last, and when it ends; empty before the first.
+        contradictions: how many reports were parked that say other than the books.
         parked: how many reports are open breaks, those that wait for their execution included.
+        is_whole: whether no order has left memory, so that what is not here never was.
+        past: every execution of an instrument, by its symbol: for the one step that needs it, as
+            ``core.recall.needs_past`` says, and empty else.
     """
 
     def __init__(self, history: History | None = None) -> None:
@@ -40,12 +50,17 @@ class BookState:
         self.transfers: dict[str, events.CashTransferred] = {}
         self.trade_date = ""
         self.day_ends_ts_ns: int | None = None
-        self._contradictions = 0
+        self.contradictions = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no order has left memory, so that what is not here never was."""
+        return self.orders.executions.is_complete
 
     @property
     def parked(self) -> int:
         """How many reports are open breaks."""
-        return self._contradictions + self.orders.executions.waiting_count
+        return self.contradictions + self.orders.executions.waiting_count
 
     def apply(self, event: events.AnyEvent, ts_ns: int) -> Order | None:
         """Fold one event that happened at ``ts_ns`` (integer nanoseconds UTC); return its order after it.
@@ -97,16 +112,84 @@ class BookState:
         order = self.orders.apply(event, ts_ns)
         self.positions.post(effect)
         if event.cumulative:
-            self.positions.mark(execution_key(event.execution_scope, event.execution_id), event.symbol)
+            self.positions.mark(execution_key(event.execution_scope, event.execution_id), effect)
         return order
 
     def _apply_beyond_orders(self, event: events.AnyOrderEvent, order: Order | None) -> None:
         if isinstance(event, TradeChanged):
             self.positions.change_trade(event)
         elif isinstance(event, events.ReportParked):
-            self._contradictions += not event.waits_for
+            self.contradictions += not event.waits_for
         elif order is not None:
             self._disclose(event, order)
+
+    # --- leaving memory, and coming back --------------------------------------------------------------
+
+    def may_leave(self, order: Order) -> bool:
+        """Whether nothing but an input that names the order needs it.
+
+        The orders of a group stay, and so does the group: what is done about one of them depends on them
+        all, and their ids are reserved. So does an order whose fills are kept apart, and one that the next
+        day is about, which does not name it.
+        """
+        if order.is_open or order.pending_cancels or order.pending_replaces:
+            return False
+        key = order.client_order_id
+        if self.positions.has_suspended(key) or self.orders.resumes(order):
+            return False
+        places = self.groups.places
+        return not (places and any(one in places for one in self.orders.ids.ids_of(key)))
+
+    def release(self, keep: int) -> int:
+        """Let orders leave memory that are over, the longest over first, until ``keep`` of these are left.
+
+        Nothing that a step does depends on it, given that what its input names is recalled before.
+
+        Returns:
+            How many have left.
+        """
+        return self.let_go(self.longest_over(keep))
+
+    def longest_over(self, keep: int) -> list[str]:
+        """Take all but ``keep`` from the list of orders that are over, the longest over first.
+
+        One that may not leave, or is not let go of, comes up again with its next event.
+        """
+        ended = self.orders.ended
+        return [ended.popleft() for _ in range(len(ended) - keep)]
+
+    def let_go(self, client_order_ids: Iterable[str]) -> int:
+        """Let those of these orders leave memory that may; return how many have left."""
+        orders, left = self.orders, 0
+        for key in client_order_ids:
+            order = orders.in_memory(key)
+            if order is not None and self.may_leave(order):
+                orders.let_go(order)
+                left += 1
+        return left
+
+    def recall(self, past: Iterable[tuple[events.AnyOrderEvent, int]]) -> None:
+        """Take orders into memory again; those that are there already stay as they are.
+
+        Args:
+            past: every event of each order, and of the external orders that it took over, with its time in
+                integer nanoseconds UTC; the oldest first.
+
+        Raises:
+            UnknownOrder: some of an order's past is not there.
+        """
+        self.orders.recall(past)
+
+    @property
+    def past(self) -> Mapping[str, Mapping[str, events.Trade]]:
+        """The executions handed in for one step; see ``core.recall.needs_past``."""
+        return self.orders.executions.past
+
+    @past.setter
+    def past(self, trades: Mapping[str, Iterable[tuple[str, events.Trade]]]) -> None:
+        self.orders.executions.past = {symbol: dict(listed) for symbol, listed in trades.items()}
+
+    # --- folding what was decided ---------------------------------------------------------------------
 
     def fold(self, answer: Answer, ts_ns: int) -> Answer:
         """Fold what was decided; the answer then carries the order as it is afterwards."""

@@ -11,7 +11,8 @@ from typing import Any, Final, Protocol
 
 from msgspec.structs import replace
 
-from execore.core.executions import Execution, Executions, execution_key
+from execore.core.executions import Execution, Executions
+from execore.core.order_ids import OrderIds
 from execore.core.proposals import NOTHING_NEW, Instead, was_ended
 from execore.core.report_proposals import disclosing
 from execore.core.request_proposals import asked_terms
@@ -41,6 +42,7 @@ _IDENTITY: Final = ("client_order_id", "symbol", "side", "quantity", "price")
 class Known(Protocol):
     """What a decision may ask of the book's orders."""
 
+    ids: OrderIds
     executions: Executions
 
     def get(self, client_order_id: str) -> Order:
@@ -57,22 +59,6 @@ class Known(Protocol):
 
     def by_venue_order_id(self, venue_order_id: str, symbol: str = "") -> Order | None:
         """The order of this venue id."""
-        ...
-
-    def is_request(self, request_id: str) -> bool:
-        """Whether a cancel or an amend has this id."""
-        ...
-
-    def was_accepted(self, request_id: str) -> bool:
-        """Whether an amend of this id gave its order terms before."""
-        ...
-
-    def current_id(self, client_order_id: str) -> str:
-        """The id by which the venue knows the order: its own, or that of the last amend it accepted."""
-        ...
-
-    def was_reduced(self, request_id: str) -> bool:
-        """Whether a cancel of this id took part of its order out before."""
         ...
 
     def owner_of_id(self, request_id: str) -> str | None:
@@ -168,11 +154,15 @@ def _is_pending(order: Order, cause: requests.CancelOrder | requests.AmendOrder)
 def addressed(known: Known, order: Order, report: Any) -> Any:
     """The report with the request that it names by our id for the order: some venues put it there."""
     named = report.client_order_id
-    if not known.is_request(named):
+    if not known.ids.is_request(named):
         return report
-    is_current = named == known.current_id(order.client_order_id)
+    is_current = named == known.ids.current_id(order.client_order_id)
     names_order = type(report) is reports.RejectReport or is_current
-    if names_order and known.was_accepted(named) and named not in order.pending_request_ids:
+    if (
+        names_order
+        and known.ids.was_accepted(order.client_order_id, named)
+        and named not in order.pending_request_ids
+    ):
         return report  # after an amend its id stands for the order itself (FIX ClOrdID)
     if type(report) is reports.RejectReport:  # it refuses the request, and never the order
         is_cancel = named in order.pending_cancels
@@ -186,10 +176,10 @@ def _apart(known: Known, order: Order, report: Any) -> list[Any] | None:
     """What a report says beside the one thing that it is about; None if it says nothing else."""
     kind = type(report)
     if kind is reports.FillReport:
-        early = _early(known.executions, report)
+        early = known.executions.released_by(report)
         return [report, *early, *([_remainder(report)] if report.remainder_cancelled else ())]
     if kind is reports.TradeCorrectReport and report.execution_id:
-        early = _early(known.executions, report)
+        early = known.executions.released_by(report)
         return [report, *early] if early else None
     if report.cumulative_quantity is None:
         return None
@@ -197,19 +187,6 @@ def _apart(known: Known, order: Order, report: Any) -> list[Any] | None:
     if lacking is None:
         return [report] if counts_less(known.executions, order, report) else None
     return [lacking, report]
-
-
-def _early(executions: Executions, report: Any) -> list[reports.Report]:
-    """What waited for this execution or correction, and what waited for that in turn, each once."""
-    found: list[reports.Report] = []
-    keys = [execution_key(report.execution_scope, report.execution_id)]
-    for key in keys:  # it grows while it is walked
-        for change in executions.waiting(key):
-            found.append(change)
-            own_key = execution_key(change.execution_scope, change.execution_id)
-            if change.execution_id and own_key not in keys:
-                keys.append(own_key)
-    return found
 
 
 def _remainder(report: reports.FillReport) -> reports.CancelReport:
@@ -280,7 +257,7 @@ def _decide_acknowledged(known: Known, order: Order, report: reports.Acknowledge
 def _decide_amended(known: Known, order: Order, report: reports.AmendReport) -> Answer:
     """An answer to an amend says it once: what comes again is old, unless it is the last and says more."""
     key, report = report.request_id, _without_old_id(known, order, report)
-    if key and key not in order.pending_request_ids and known.was_accepted(key):
+    if key and key not in order.pending_request_ids and known.ids.was_accepted(order.client_order_id, key):
         terms = (report.quantity, report.price, report.stop_price)
         in_force = (order.quantity, order.price, order.stop_price)
         differs = any(told not in (None, ours) for told, ours in zip(terms, in_force, strict=True))
@@ -306,7 +283,11 @@ def _without_old_id(known: Known, order: Order, report: Any) -> Any:
 def _decide_cancelled(known: Known, order: Order, report: reports.CancelReport) -> Answer:
     """An answer to a cancel that took part of the order out takes it out once."""
     part = report.cancelled_quantity
-    if part is not None and part < order.leaves and known.was_reduced(report.request_id):
+    if (
+        part is not None
+        and part < order.leaves
+        and known.ids.was_reduced(order.client_order_id, report.request_id)
+    ):
         verdict = Instead(Reaction.ALREADY_DONE, "reduced_before", "this cancel was answered before")
         return unapplied(order, report, OrderInput.CANCELLED, verdict)
     return transition(order, report)

@@ -131,6 +131,16 @@ def _decide_request(
     return decide(state.orders, order, cause)
 
 
+def _resolve(state: BookState, cause: requests.ResolveOrder) -> Answer:
+    order = state.orders.get(cause.client_order_id)
+    named = cause.venue_order_id
+    owner = state.orders.by_venue_order_id(named, order.symbol) if named else None
+    if owner is not None and owner is not order:
+        what = f"{named!r:.60} is the venue's id of order {owner.client_order_id}"
+        raise InvalidInput("venue_order_id", what, "Leave it out: reports that name both tie them together")
+    return decide(state.orders, order, cause)
+
+
 def _order_input(state: BookState, cause: requests.OrderInput) -> Answer:
     return decide(state.orders, state.orders.get(cause.client_order_id), cause)
 
@@ -193,6 +203,9 @@ _REQUESTS: Final[dict[type[requests.Input], Callable[[BookState, Any], Answer]]]
     requests.SubmitOutcomeUnknown: _order_input,
     requests.RequestNotSent: _order_input,
     requests.RequestOutcomeUnknown: _order_input,
+    requests.OrderNotFound: _order_input,
+    requests.RetryCancel: _order_input,
+    requests.ResolveOrder: _resolve,
     requests.ExpiryDue: _order_input,
     requests.StartDay: _start_day,
     requests.DefineInstrument: _define_instrument,

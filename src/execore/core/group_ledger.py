@@ -29,6 +29,13 @@ class Place(msgspec.Struct, frozen=True, gc=False):
     leg: int
 
 
+class GroupsKept(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All groups of a book, as they can be written and read again."""
+
+    groups: tuple[Group, ...] = ()
+    places: dict[str, Place] = {}
+
+
 class GroupLedger:
     """Groups by their ids, and by the ids of their orders. It changes through events only.
 
@@ -91,6 +98,15 @@ class GroupLedger:
         group = replace(group, leg_orders=keys)
         self.places[group.next_order_id(place.leg)] = place
         return group
+
+    def to_kept(self) -> GroupsKept:
+        """All that the ledger knows."""
+        return GroupsKept(tuple(self), self.places)
+
+    def restore(self, kept: GroupsKept) -> None:
+        """Be what ``to_kept`` returned once."""
+        self._groups = {group.group_id: group for group in kept.groups}
+        self.places = dict(kept.places)
 
     # --- looking up ---------------------------------------------------------------------------------
 

@@ -71,6 +71,19 @@ def _outcome_unknown(order: Order, event: events.OrderOutcomeUnknown, ts_ns: int
     return replace(order, outcome_unknown=True, reason=event.reason, updated_ts_ns=ts_ns)
 
 
+def _resent(order: Order, event: events.OrderResent, ts_ns: int) -> Order:
+    told = {"resends": order.resends + 1, "doubled": event.in_doubt}  # proof ends the doubt of earlier ones
+    return replace(order, outcome_unknown=False, updated_ts_ns=ts_ns, **told)
+
+
+def _copy_refused(order: Order, event: events.CopyRefused, ts_ns: int) -> Order:
+    return replace(order, outcome_unknown=True, copy_refused=True, reason=event.reason, updated_ts_ns=ts_ns)
+
+
+def _resolved(order: Order, event: events.OrderResolved, ts_ns: int) -> Order:
+    return replace(order, reason=event.reason, updated_ts_ns=ts_ns)
+
+
 def _failed(order: Order, event: events.OrderFailed, ts_ns: int) -> Order:
     return replace(order, failed=True, held=False, reason=event.reason, updated_ts_ns=ts_ns)
 
@@ -204,13 +217,14 @@ def _request_unanswered(order: Order, event: events.RequestUnanswered, ts_ns: in
     return replace(order, unknown_requests=(*order.unknown_requests, event.request_id), updated_ts_ns=ts_ns)
 
 
+def _cancel_resent(order: Order, event: events.CancelResent | events.RequestPending, ts_ns: int) -> Order:
+    unknown = tuple(key for key in order.unknown_requests if key != event.request_id)
+    return replace(order, unknown_requests=unknown, updated_ts_ns=ts_ns)
+
+
 def _request_pending(order: Order, event: events.RequestPending, ts_ns: int) -> Order:
-    return replace(
-        order,
-        confirmed_requests=tuple(dict.fromkeys((*order.confirmed_requests, event.request_id))),
-        unknown_requests=tuple(key for key in order.unknown_requests if key != event.request_id),
-        updated_ts_ns=ts_ns,
-    )
+    confirmed = tuple(dict.fromkeys((*order.confirmed_requests, event.request_id)))
+    return replace(_cancel_resent(order, event, ts_ns), confirmed_requests=confirmed)
 
 
 _IN_FORCE: Final[dict[str, Any]] = {
@@ -369,6 +383,9 @@ _EVOLVERS: Final[dict[type[events.Event], Callable[[Order, Any, int], Order]]] =
     events.OrderDenied: _denied,
     events.OrderSubmitted: _submitted,
     events.OrderOutcomeUnknown: _outcome_unknown,
+    events.OrderResent: _resent,
+    events.CopyRefused: _copy_refused,
+    events.OrderResolved: _resolved,
     events.OrderFailed: _failed,
     events.OrderAcknowledged: _acknowledged,
     events.FillBooked: _filled,
@@ -382,6 +399,7 @@ _EVOLVERS: Final[dict[type[events.Event], Callable[[Order, Any, int], Order]]] =
     events.OrderAmended: _amended,
     events.OrderRestated: _restated,
     events.RequestUnanswered: _request_unanswered,
+    events.CancelResent: _cancel_resent,
     events.RequestPending: _request_pending,
     events.OrderDoneForDay: _said(done_for_day=True),
     events.OrderSuspended: _said(suspended=True),

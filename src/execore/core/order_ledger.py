@@ -4,14 +4,23 @@ Theory: the ledger is a fold. ``apply`` takes the next event, makes the order's 
 between the indexes. Orders are immutable, so what a query returned stays as it was.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from execore.core.decisions import decide, take
-from execore.core.executions import Execution, Executions, execution_key
+from execore.core.executions import (
+    NO_EXECUTIONS,
+    Execution,
+    Executions,
+    ExecutionsOfOrder,
+    execution_key,
+)
 from execore.core.order_facts import create, evolve
+from execore.core.order_ids import NO_IDS, IdsOfOrder, OrderIds
 from execore.model import events
 from execore.model.answers import Answer
 from execore.model.errors import UnknownOrder
@@ -22,6 +31,7 @@ from execore.model.vocabulary import OPEN_STATES, OrderState, Side
 
 History = Callable[[str], Iterable[events.AnyOrderEvent]]
 _UNDISCLOSED = Side.UNDISCLOSED
+_FILLED = OrderState.FILLED
 _BIRTHS = frozenset({events.OrderCreated, events.OrderAdopted})
 _INDEXED = frozenset(
     {
@@ -40,32 +50,45 @@ _INDEXED = frozenset(
 """Events that say something to be looked up by something else than their order."""
 
 
+class Dossier(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """All that the ledger knows of one order, as it can be taken out of memory and put back.
+
+    Attributes:
+        done_for_day_ts_ns: when the venue last said so of a good-till order, integer nanoseconds UTC.
+    """
+
+    order: Order
+    ids: IdsOfOrder = NO_IDS
+    executions: ExecutionsOfOrder = NO_EXECUTIONS
+    done_for_day_ts_ns: int | None = None
+
+
 class OrderLedger:
     """Orders by client id, venue id, execution id, symbol, strategy and state.
 
     Args:
         history: where an order's past events are read, usually the journal. Without it the ledger keeps
             them itself, which is handy alone and costs memory.
+
+    Attributes:
+        ids: what stands for an order beside its own id. executions: of all orders in memory.
+        ended: ids of orders that were over with nothing pending, the longest over first. Some may be open
+            again, and some may be in it twice.
     """
 
     def __init__(self, history: History | None = None) -> None:
         self._orders: dict[str, Order] = {}
+        self.ended: deque[str] = deque()
         self.executions = Executions()
-        self._requests: dict[str, str] = {}  # request id -> client order id
-        self._accepted: set[str] = set()  # ids of amends that the venue confirmed
-        self._current_ids: dict[str, str] = {}  # order -> the last of these
-        self._reduced: set[str] = set()  # ids of cancels that took part of an order out
-        self._by_venue_id: dict[str, dict[str, str]] = {}  # symbol -> venue order id -> client order id
-        # An order keeps its symbol and strategy, so a list will do. Only what is open is indexed by state:
-        # it moves often and is asked for often, and history would cost memory and cache for nothing.
-        self._by_symbol: dict[str, list[str]] = {}
-        self._by_strategy: dict[str, list[str]] = {}
+        self.ids = OrderIds()
+        # Only what is open is indexed by state: it moves often and is asked for often, and history would
+        # cost memory and cache for nothing.
+        self._by_symbol: dict[str, dict[str, None]] = {}
         self._open: dict[OrderState, dict[str, None]] = {
             state: {} for state in OrderState if state in OPEN_STATES
         }
         self._ending: dict[str, None] = {}  # open, and with an end that is known
         self._done_for_day: dict[str, int] = {}  # good-till order -> when the venue last said so
-        self._owners: dict[str, str] = {}  # external order -> the order that its executions belong to
         self._events: dict[str, list[events.AnyOrderEvent]] = {}
         self._history = history
 
@@ -136,53 +159,55 @@ class OrderLedger:
         return replace(answer, order=order) if answer.events else answer
 
     def _insert(self, order: Order) -> None:
+        self._add(order)
+        if order.venue_order_id:
+            self.ids.give_venue_id(order, "")
+
+    def _add(self, order: Order) -> None:
         key = order.client_order_id
         self._orders[key] = order
-        self._by_symbol.setdefault(order.symbol, []).append(key)
-        if order.strategy:
-            self._by_strategy.setdefault(order.strategy, []).append(key)
+        self._by_symbol.setdefault(order.symbol, {})[key] = None
         if order.state in self._open:
             self._open[order.state][key] = None
             if order.ending is not None:
                 self._ending[key] = None
-        if order.venue_order_id:
-            self._by_venue_id.setdefault(order.symbol, {})[order.venue_order_id] = key
+        elif not (order.pending_cancels or order.pending_replaces):
+            self.ended.append(key)
 
     def _replace(self, before: Order, after: Order) -> None:
         key = after.client_order_id
         self._orders[key] = after
         old_state, new_state = before.state, after.state
+        is_in = self._open.get(new_state)
         if old_state is not new_state:
-            if old_state in self._open:
-                del self._open[old_state][key]
-            if new_state in self._open:
-                self._open[new_state][key] = None
+            was_in = self._open.get(old_state)
+            if was_in is not None:
+                del was_in[key]
+            if is_in is not None:
+                is_in[key] = None
             if after.ending is not None:
-                if new_state in self._open:
+                if is_in is not None:
                     self._ending[key] = None
                 else:
                     self._ending.pop(key, None)
+        if is_in is None and not (after.pending_cancels or after.pending_replaces):
+            self.ended.append(key)
         if after.venue_order_id != before.venue_order_id:
-            self._by_venue_id.setdefault(after.symbol, {})[after.venue_order_id] = key
+            self.ids.give_venue_id(after, before.venue_order_id)
 
     def _index(self, event: events.AnyOrderEvent, ts_ns: int) -> None:
         """Keep what is looked up by something else than the order."""
         match event:
             case events.CancelRequested() | events.AmendRequested():
-                self._requests[event.request_id] = event.client_order_id
+                self.ids.ask(event)
             case events.TradeCancelled() | events.TradeCorrected():
                 self.executions.change(event)
             case events.OrderAmended() if event.request_id:
-                if event.reduced:
-                    self._reduced.add(event.request_id)
-                else:
-                    self._accepted.add(event.request_id)
-                    self._current_ids[event.client_order_id] = event.request_id
+                self.ids.answer(event)
             case events.OrderReowned():
                 self._reown(event)
             case events.OrderRestated() if event.adjusted:
-                taken_over = {key for key in self._owners if self._owner(key) == event.client_order_id}
-                self.executions.restate(taken_over | {event.client_order_id})
+                self.executions.restate(event.client_order_id)
             case events.OrderDoneForDay() if not self._orders[event.client_order_id].day_is_over:
                 self._done_for_day[event.client_order_id] = ts_ns
             case events.OrderResumed():
@@ -191,21 +216,56 @@ class OrderLedger:
                 self.executions.wait(event)
 
     def _reown(self, event: events.OrderReowned) -> None:
-        external = self._orders.pop(event.external_order_id)
-        key = external.client_order_id
-        self._owners[key] = event.client_order_id
-        self.executions.reown(key, event.client_order_id)
-        self._by_symbol[external.symbol].remove(key)
-        if external.state in self._open:
-            del self._open[external.state][key]
+        external = self._orders[event.external_order_id]
+        self.ids.take_over(external, self._orders[event.client_order_id])
+        self.executions.reown(external.client_order_id, event.client_order_id)
+        self._remove(external)
+
+    def _remove(self, order: Order) -> None:
+        key = order.client_order_id
+        del self._orders[key]
+        self._by_symbol[order.symbol].pop(key, None)
+        if order.state in self._open:
+            del self._open[order.state][key]
             self._ending.pop(key, None)
         self._done_for_day.pop(key, None)
 
-    def _owner(self, client_order_id: str) -> str:
-        """Who an order's executions belong to now: itself, or the last that took them over."""
-        while client_order_id in self._owners:
-            client_order_id = self._owners[client_order_id]
-        return client_order_id
+    # --- leaving memory, and coming back --------------------------------------------------------------
+
+    def dossier(self, order: Order) -> Dossier:
+        """All that is known of an order of this ledger, but for its history."""
+        key = order.client_order_id
+        ids, executions = self.ids.of_order(order), self.executions.of_order(key)
+        return Dossier(order, ids, executions, self._done_for_day.get(key))
+
+    def put_back(self, dossier: Dossier) -> None:
+        """Keep what ``dossier`` returned once."""
+        order = dossier.order
+        self._add(order)
+        self.ids.put_back(order, dossier.ids)
+        self.executions.put_back(order.client_order_id, dossier.executions)
+        if dossier.done_for_day_ts_ns is not None:
+            self._done_for_day[order.client_order_id] = dossier.done_for_day_ts_ns
+
+    def let_go(self, order: Order) -> None:
+        """Forget an order and all that is looked up by it. Costs what the order has, not the book."""
+        key = order.client_order_id
+        for each in self.ids.ids_of(key):
+            self._events.pop(each, None)
+        self.ids.let_go(order)
+        self.executions.let_go(key)
+        self._remove(order)
+
+    def recall(self, past: Iterable[tuple[events.AnyOrderEvent, int]]) -> None:
+        """Take orders in again by their events; see ``BookState.recall``."""
+        apart = OrderLedger()
+        for event, ts_ns in past:
+            if event.client_order_id not in self:
+                apart.apply(event, ts_ns)
+        for order in apart:
+            self.put_back(apart.dossier(order))
+        if self._history is None:
+            self._events |= apart._events
 
     # --- looking up ---------------------------------------------------------------------------------
 
@@ -224,27 +284,27 @@ class OrderLedger:
             )
         return order
 
+    def in_memory(self, client_order_id: str) -> Order | None:
+        """The order of exactly this id, if memory holds it."""
+        return self._orders.get(client_order_id)
+
     def find(self, client_order_id: str, symbol: str = "", venue_order_id: str = "") -> Order | None:
         """The order that a report names: by our id, by that of a request of ours, or else by the venue's.
 
         None if it is not known.
         """
         order = self._orders.get(client_order_id)
-        if order is None and client_order_id in self._owners:
-            order = self._orders[self._owner(client_order_id)]
-        if order is None and client_order_id in self._requests:
-            order = self._orders[self._owner(self._requests[client_order_id])]
+        if order is None:
+            owner = self.ids.owner(client_order_id)
+            order = None if owner is None else self._orders[owner]
         if order is not None or not venue_order_id:
             return order
         return self.by_venue_order_id(venue_order_id, symbol)
 
     def by_venue_order_id(self, venue_order_id: str, symbol: str = "") -> Order | None:
         """The order of this venue id; give the symbol where the venue's ids are unique within one only."""
-        for listing in [self._by_venue_id.get(symbol, {})] if symbol else self._by_venue_id.values():
-            key = listing.get(venue_order_id)
-            if key is not None:
-                return self._orders[self._owner(key)]
-        return None
+        key = self.ids.by_venue_order_id(venue_order_id, symbol)
+        return None if key is None else self._orders[key]
 
     def by_execution_id(self, execution_id: str, execution_scope: str = "") -> Order | None:
         """The order that this execution filled."""
@@ -257,45 +317,32 @@ class OrderLedger:
         As it was reported: it may have been corrected or undone since (``executions.standing``).
         """
         execution = self.executions.reported(execution_key(execution_scope, execution_id))
-        if execution is None or execution.client_order_id not in self._owners:
+        if execution is None or not self.ids.is_taken_over(execution.client_order_id):
             return execution
-        return replace(execution, client_order_id=self._owner(execution.client_order_id))
+        return replace(execution, client_order_id=self._owner_of(execution))
 
     def standing_executions(self) -> Iterator[Execution]:
         """Every execution as it is now, with the order that owns it now; those undone are not among them."""
         for execution in self.executions:
-            yield replace(execution, client_order_id=self._owner(execution.client_order_id))
+            yield replace(execution, client_order_id=self._owner_of(execution))
 
-    def is_request(self, request_id: str) -> bool:
-        """Whether a cancel or an amend has this id."""
-        return request_id in self._requests
-
-    def was_accepted(self, request_id: str) -> bool:
-        """Whether an amend of this id gave its order terms before."""
-        return request_id in self._accepted
-
-    def current_id(self, client_order_id: str) -> str:
-        """The id by which the venue knows the order: its own, or that of the last amend it accepted."""
-        return self._current_ids.get(client_order_id, client_order_id)
-
-    def was_reduced(self, request_id: str) -> bool:
-        """Whether a cancel of this id took part of its order out before."""
-        return request_id in self._reduced
+    def _owner_of(self, execution: Execution) -> str:
+        booked_to = execution.client_order_id
+        return booked_to if booked_to in self._orders else self.ids.owner(booked_to) or booked_to
 
     def owner_of_id(self, request_id: str) -> str | None:
         """The order that this id stands for, or for a request of which; None if it is free."""
         if request_id in self._orders:
             return request_id
-        owner = self._requests.get(request_id) or self._owners.get(request_id)
-        return None if owner is None else self._owner(owner)
+        return self.ids.owner(request_id)
 
     def by_symbol(self, symbol: str) -> list[Order]:
-        """Every order in this instrument, oldest first."""
+        """Every order in this instrument in memory, oldest first."""
         return [self._orders[key] for key in self._by_symbol.get(symbol, ())]
 
     def by_strategy(self, strategy: str) -> list[Order]:
-        """Every order of this strategy, oldest first."""
-        return [self._orders[key] for key in self._by_strategy.get(strategy, ())]
+        """Every order of this strategy in memory, oldest first. Goes through all of them."""
+        return [order for order in self if order.strategy == strategy]
 
     def by_state(self, *states: OrderState) -> list[Order]:
         """Every order in one of these states: open ones from an index, finished ones by going through all."""
@@ -312,9 +359,17 @@ class OrderLedger:
         return [self._orders[key] for key in self._ending]
 
     def done_for_day(self, until_ns: int) -> list[Order]:
-        """Every good-till order that is done for the day, and was by ``until_ns`` of the venue's clock."""
-        found = (self._orders[key] for key, ts_ns in self._done_for_day.items() if ts_ns <= until_ns)
+        """Every good-till order that is done for the day, and was by ``until_ns`` of the venue's clock.
+
+        The first that was told comes first.
+        """
+        told = sorted((ts_ns, key) for key, ts_ns in self._done_for_day.items() if ts_ns <= until_ns)
+        found = (self._orders[key] for _, key in told)
         return [order for order in found if order.done_for_day]
+
+    def resumes(self, order: Order) -> bool:
+        """Whether the next day concerns an order that is over: filled, good till later, done for today."""
+        return order.done_for_day and order.state is _FILLED and order.client_order_id in self._done_for_day
 
     @property
     def open_count(self) -> int:
@@ -337,7 +392,7 @@ class OrderLedger:
         return iter(self._orders.values())
 
     def __contains__(self, client_order_id: str) -> bool:
-        return client_order_id in self._orders or client_order_id in self._owners
+        return client_order_id in self._orders or self.ids.is_taken_over(client_order_id)
 
     def to_dict(self) -> dict[str, Any]:
         """Every order by client id, in the shape of ``order_to_dict``: ready for JSON, numbers as strings."""

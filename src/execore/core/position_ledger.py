@@ -44,6 +44,8 @@ from execore.model.vocabulary import CostMethod, InstrumentKind, Side, to_word
 _BUY: Final = Side.BUY
 _EXTENDING: Final = 3
 """A trade that extends a position, with a fee in cash, makes so many movements; a fee in kind makes more."""
+MAXIMUM_EXTENSIONS: Final = 1_000
+"""Executions known by totals alone that are remembered for each instrument."""
 _UNDISCLOSED: Final = Side.UNDISCLOSED
 _LINEAR: Final = InstrumentKind.LINEAR
 _SPOT: Final = InstrumentKind.SPOT
@@ -116,8 +118,29 @@ class _Holding(msgspec.Struct):
     units_as_fees: Account
     cash: Account
     fees: dict[str, tuple[Account, Account]]
-    trades: int = 0
-    closed_at: int = 0  # the last of them that closed anything: what came later only extended the position
+    # Executions known by totals alone that extended the position, and after which nothing was closed.
+    extensions: dict[str, None]
+
+
+class HoldingKept(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is known of an instrument beside its balances; see ``_Holding``."""
+
+    instrument: Instrument
+    fee_currencies: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()
+
+
+class Balances(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All that a position ledger knows, as it can be written and read again.
+
+    Attributes:
+        accounts: in the order of their opening. suspended: fills of undisclosed side, by their order.
+    """
+
+    cost_method: CostMethod
+    accounts: tuple[Account, ...] = ()
+    holdings: tuple[HoldingKept, ...] = ()
+    suspended: dict[str, tuple[events.FillBooked, ...]] = {}
 
 
 class FillEffect(msgspec.Struct, frozen=True, gc=False):
@@ -136,6 +159,11 @@ class FillEffect(msgspec.Struct, frozen=True, gc=False):
     fee_on_open: Decimal
     movements: list[Movement]
     holding: _Holding
+
+    @property
+    def closes(self) -> bool:
+        """Whether it closed anything, or took a fee in kind: what came before cannot simply shrink."""
+        return bool(self.closed_quantity) or len(self.movements) > _EXTENDING
 
 
 class _Trade(msgspec.Struct, gc=False):
@@ -161,7 +189,6 @@ class PositionLedger:
         self._accounts = Accounts()
         self._holdings: dict[str, _Holding] = {}
         self._suspense: dict[str, list[events.FillBooked]] = {}
-        self._marks: dict[str, int] = {}  # provisional fills, by execution key
 
     # --- changing -----------------------------------------------------------------------------------
 
@@ -184,6 +211,7 @@ class PositionLedger:
             units_as_fees=open_account(f"units_as_fees:{symbol}", instrument.unit),
             cash=open_account("cash", currency),
             fees={},
+            extensions={},
         )
 
     @exactly
@@ -218,14 +246,19 @@ class PositionLedger:
     def post(self, effect: FillEffect) -> None:
         """Book what ``plan_fill`` worked out; nothing else may have been booked in between."""
         self._accounts.post(effect.movements)
-        holding = effect.holding
-        holding.trades += 1
-        if effect.closed_quantity or len(effect.movements) > _EXTENDING:
-            holding.closed_at = holding.trades
+        if effect.closes and effect.holding.extensions:
+            effect.holding.extensions.clear()
 
-    def mark(self, key: str, symbol: str) -> None:
-        """Remember where the last fill stands among its instrument's, as it is provisional."""
-        self._marks[key] = self._holding(symbol).trades
+    def mark(self, key: str, effect: FillEffect) -> None:
+        """Remember of a fill that was posted, and is known by a total alone, that it can shrink simply.
+
+        Of the last ``MAXIMUM_EXTENSIONS`` in its instrument: others are changed the long way.
+        """
+        extensions = effect.holding.extensions
+        if not effect.closes:
+            extensions[key] = None
+            if len(extensions) > MAXIMUM_EXTENSIONS:
+                del extensions[next(iter(extensions))]
 
     @exactly
     def plan_reduction(
@@ -236,7 +269,7 @@ class PositionLedger:
         Then the position only grew, and what is taken out leaves no other trace: there is no past to book
         again. None if something was closed.
         """
-        if not self._only_extended(key, event):
+        if event.was.fee or not (event.replaced and self.is_extension(event.was.symbol, key)):
             return None
         holding, was = self._holding(event.was.symbol), event.was
         now = event.now.quantity if isinstance(event, events.TradeCorrected) else ZERO
@@ -247,9 +280,9 @@ class PositionLedger:
         basis = events.Posting(paid_from.name, holding.basis.name, holding.basis.unit, cost)
         return (units, basis) if cost else (units,)
 
-    def _only_extended(self, key: str, event: events.TradeCancelled | events.TradeCorrected) -> bool:
-        closed_at = self._holding(event.was.symbol).closed_at
-        return event.replaced and not event.was.fee and self._marks.get(key, 0) > closed_at
+    def is_extension(self, symbol: str, key: str) -> bool:
+        """Whether this execution, known by a total alone, extended the position, and nothing closed since."""
+        return key in self._holding(symbol).extensions
 
     @exactly
     def plan_change(self, symbol: str, trades: Iterable[events.Trade]) -> tuple[events.Posting, ...]:
@@ -277,8 +310,11 @@ class PositionLedger:
     def change_trade(self, event: events.TradeCancelled | events.TradeCorrected) -> None:
         """Book what a bust or a correction changes."""
         holding = self._holding(event.was.symbol)
-        if not self._only_extended(execution_key(event.execution_scope, event.execution_ref_id), event):
-            holding.closed_at = holding.trades  # what closed and what extended may be others now
+        key = execution_key(event.execution_scope, event.execution_ref_id)
+        if event.was.fee or not (event.replaced and key in holding.extensions):
+            holding.extensions.clear()  # what closed and what extended may be others now
+        elif isinstance(event, events.TradeCancelled):
+            del holding.extensions[key]
         if event.was.side is _UNDISCLOSED:
             self._change_suspended(event)
         open_account = self._accounts.open
@@ -304,6 +340,10 @@ class PositionLedger:
                 kept.append(replace(fill, **dict(zip(names, terms, strict=True))))
         if kept:
             self._suspense[event.client_order_id] = kept
+
+    def has_suspended(self, client_order_id: str) -> bool:
+        """Whether fills of this order are kept apart."""
+        return client_order_id in self._suspense
 
     def suspend(self, event: events.FillBooked) -> None:
         """Keep a fill of undisclosed side apart: it is money, and nobody knows yet which way it went."""
@@ -429,6 +469,31 @@ class PositionLedger:
         if holding is None:
             raise UnknownInstrument("symbol", f"{symbol!r} is not defined", "Define the instrument first")
         return holding
+
+    # --- as text and back ----------------------------------------------------------------------------
+
+    def to_balances(self) -> Balances:
+        """All that the ledger knows."""
+        holdings = (
+            HoldingKept(holding.instrument, tuple(holding.fees), tuple(holding.extensions))
+            for holding in self._holdings.values()
+        )
+        suspended = {key: tuple(fills) for key, fills in self._suspense.items()}
+        return Balances(self.cost_method, tuple(self._accounts), tuple(holdings), suspended)
+
+    def restore(self, balances: Balances) -> None:
+        """Be what ``to_balances`` returned once; this ledger is new."""
+        self.cost_method = balances.cost_method
+        self._release = RELEASE[balances.cost_method]
+        for account in balances.accounts:
+            self._accounts.open(account.name, account.unit).balance = account.balance
+        for kept in balances.holdings:
+            self.define_instrument(kept.instrument)
+            holding = self._holding(kept.instrument.symbol)
+            for currency in kept.fee_currencies:
+                self._open_fees(holding, currency)
+            holding.extensions |= dict.fromkeys(kept.extensions)
+        self._suspense = {key: list(fills) for key, fills in balances.suspended.items()}
 
     # --- looking up ---------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from execore.model.orders import Order, OrderRequest
 from execore.model.vocabulary import OrderType, Side, TimeInForce
 
 _UNDISCLOSED: Final = Side.UNDISCLOSED
-_REPLIES: Final = frozenset(
+REPLIES: Final = frozenset(
     {
         reports.CancelReport,
         reports.AmendReport,
@@ -30,13 +30,13 @@ _REPLIES: Final = frozenset(
 )
 """Reports that answer a request: found by its id before anything else (FIX 4.4 Vol 4)."""
 
-_TRADE_CHANGES: Final = frozenset({reports.TradeCancelReport, reports.TradeCorrectReport})
+TRADE_CHANGES: Final = frozenset({reports.TradeCancelReport, reports.TradeCorrectReport})
 
 
 def take_report(state: BookState, report: Any) -> Answer:
     """Decide what a report does, and fold it. It never raises: what fits nothing is parked."""
     order = state.orders.find(report.client_order_id, report.symbol, report.venue_order_id)
-    if type(report) in _REPLIES and report.request_id:
+    if type(report) in REPLIES and report.request_id:
         asked = state.orders.find(report.request_id)
         if asked is not None and order not in (None, asked):
             return state.fold(_park(state, report, order), report.ts_ns)
@@ -44,7 +44,7 @@ def take_report(state: BookState, report: Any) -> Answer:
     other = None
     if order is not None and report.venue_order_id not in ("", order.venue_order_id):
         other = _same_venue_id(state, order, report)
-    if type(report) in _TRADE_CHANGES:
+    if type(report) in TRADE_CHANGES:
         owner = state.orders.by_execution_id(report.execution_ref_id, report.execution_scope)
         if owner is None or owner is not other or not owner.external:
             return _take(state, owner or order, report)  # else the report ties the two together
@@ -90,7 +90,7 @@ def _take(state: BookState, order: Order | None, report: Any) -> Answer:
 
 def _unmatched(state: BookState, report: Any) -> Answer:
     """A report of an order that nobody knows: what speaks of a request or a status hurts nobody."""
-    if type(report) in _TRADE_CHANGES:
+    if type(report) in TRADE_CHANGES:
         return wait_for_execution(state.orders.executions, None, report)
     if type(report) is reports.StatusReport:
         return Answer(Outcome.IGNORED, effects=_unknown_fills(report))
@@ -168,6 +168,15 @@ def _adopt_acknowledged(state: BookState, report: reports.AcknowledgeReport) -> 
     )
 
 
+def external_id(state: BookState, report: reports.Report) -> str:
+    """The id by which an order is known that nobody told this book of before the report."""
+    # An order that was not sent by us may carry an id that could never be one of ours.
+    if is_id(report.client_order_id):
+        return report.client_order_id
+    named = report.venue_order_id or report.client_order_id or f"cause-{report.input_id}"
+    return external_order_id(state.book, report.symbol, named)
+
+
 def _adopted_request(
     state: BookState,
     report: reports.VenueReport,
@@ -176,11 +185,8 @@ def _adopted_request(
     order_type: OrderType,
     price: Decimal | None = None,
 ) -> OrderRequest:
-    # An order that was not sent by us may carry an id that could never be one of ours.
-    client_order_id = report.client_order_id if is_id(report.client_order_id) else ""
-    named = report.venue_order_id or report.client_order_id or f"cause-{report.input_id}"
     return OrderRequest(
-        client_order_id=client_order_id or external_order_id(state.book, report.symbol, named),
+        client_order_id=external_id(state, report),
         symbol=report.symbol,
         side=side,
         quantity=quantity,

@@ -16,6 +16,7 @@ from execore.core.proposals import (
 )
 from execore.core.request_proposals import Proposer
 from execore.core.transition_table import OrderInput, Reaction
+from execore.core.unknown_outcomes import copy_refused
 from execore.model import effects, events, reports, requests
 from execore.model.errors import InvariantViolation
 from execore.model.money import EXACT, ZERO, canonical, text_of
@@ -167,10 +168,24 @@ def _cancelled(order: Order, report: reports.CancelReport) -> Proposal | Instead
 
 
 def _duplicate_rejected(order: Order, report: reports.RejectReport) -> Proposal:
-    return Proposal((events.OrderAcknowledged(order.client_order_id, report.venue_order_id),))
+    if order.doubled and order.copy_refused and order.resends == 1:
+        # Both sendings are answered: one was refused, and the other is a copy of that. Neither lives.
+        rejected = events.OrderRejected(order.client_order_id, order.reason, report.venue_order_id)
+        return Proposal((rejected,))
+    # It exists, and may have traded or ended since: the venue says what became of it when asked.
+    event = events.OrderAcknowledged(order.client_order_id, report.venue_order_id)
+    return Proposal((event,), (query(order),))
 
 
-def _rejected(order: Order, report: reports.RejectReport) -> Proposal:
+def _rejected(order: Order, report: reports.RejectReport) -> Proposal | Instead:
+    names_order = report.venue_order_id != "" and report.venue_order_id == order.venue_order_id
+    if order.doubled and not names_order:
+        return copy_refused(order, report)
+    if order.filled:
+        code = f"rejected_on_{order.state.lower()}"
+        return Instead(
+            Reaction.PARK, code, "a rejected order does not trade: the fills stand, a person decides"
+        )
     return Proposal((events.OrderRejected(order.client_order_id, report.reason, report.venue_order_id),))
 
 

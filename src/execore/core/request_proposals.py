@@ -97,8 +97,13 @@ def _close(order: Order, cause: requests.CloseOrder) -> Proposal | Instead:
     return Proposal((events.OrderClosed(order.client_order_id),))
 
 
-def _not_sent(order: Order, cause: requests.SubmitNotSent) -> Proposal:
-    return Proposal((events.OrderFailed(order.client_order_id, cause.reason),))
+def _not_sent(order: Order, cause: requests.SubmitNotSent) -> Proposal | Instead:
+    if not order.doubled:
+        return Proposal((events.OrderFailed(order.client_order_id, cause.reason),))
+    if order.state is OrderState.UNKNOWN:
+        return Instead(Reaction.IGNORE, "another_sending", "an earlier sending of it may have arrived")
+    reason = f"sending it again came to nothing: {cause.reason}"
+    return Proposal((events.OrderOutcomeUnknown(order.client_order_id, reason),), (query(order),))
 
 
 def _outcome_unknown(order: Order, cause: requests.SubmitOutcomeUnknown) -> Proposal:

@@ -32,6 +32,9 @@ class OrderInput(StrEnum):
     OUTCOME_UNKNOWN = "outcome_unknown"
     REQUEST_NOT_SENT = "request_not_sent"
     REQUEST_UNKNOWN = "request_unknown"
+    NOT_FOUND = "not_found"
+    RETRY_CANCEL = "retry_cancel"
+    RESOLVE = "resolve"
     ACKNOWLEDGE = "acknowledge"
     FILL = "fill"
     CANCELLED = "cancelled"
@@ -62,6 +65,7 @@ REQUESTS: Final = frozenset(
         OrderInput.CANCEL_REQUEST,
         OrderInput.AMEND_REQUEST,
         OrderInput.CLOSE,
+        OrderInput.RESOLVE,
     }
 )
 """Inputs that are ours to decide, and so may be refused; a refusal lists those that would be allowed."""
@@ -109,10 +113,13 @@ not_sent              +        +        +         ?              ?            ? 
 outcome_unknown       -        +        =         .              .            .       .        .       .       .      .      .
 request_not_sent      .        +        +         +              +            +       +        +       +       +      .      .
 request_unknown       .        +        +         +              +            +       +        +       +       +      .      .
+not_found             .        .        +         ?              ?            .       .        .       .       =      .      .
+retry_cancel          .        +        +         +              +            .       .        .       .       .      .      .
+resolve               -        +        +         +              +            +       +        +       +       +      -      -
 acknowledge           !        +        +         +              +            +       +        +       ?       !      !      +
 fill                  !        +        +         +              +            !       !        !       !       !      !      !
 cancelled             !        +        +         +              +            +       +        +       !       !      !      !
-rejected              !        +        +         +              ?            ?       .        .       =       .      !      .
+rejected              !        +        +         +              +            +       .        .       =       .      !      .
 duplicate_rejected    !        +        +         .              .            .       .        .       .       !      !      .
 expired               !        +        +         +              +            +       +        =       ?       !      !      !
 amended               !        +        +         +              +            +       !        !       !       !      !      !
@@ -144,6 +151,9 @@ _BY_INPUT: Final[dict[OrderInput, str]] = {
     OrderInput.OUTCOME_UNKNOWN: "sent, and no word of what became of it: exposure stays, the venue is asked",
     OrderInput.REQUEST_NOT_SENT: "the request came to nothing; the order is as it was",
     OrderInput.REQUEST_UNKNOWN: "no word of what became of the request; it stays pending",
+    OrderInput.NOT_FOUND: "ends it if it proves absence; else it is sent again where a copy would be refused",
+    OrderInput.RETRY_CANCEL: "nobody knows what became of the cancel, and to repeat it does no harm",
+    OrderInput.RESOLVE: "an operator says what became of it, or of a request on it; recorded with the reason",
     OrderInput.ACKNOWLEDGE: "the venue knows the order",
     OrderInput.FILL: "money changed hands: booked; an acknowledgement is implied",
     OrderInput.CANCELLED: "nothing rests any more, asked for or not",
@@ -199,6 +209,15 @@ _NOTES: Final[dict[tuple[str, str], str]] = {
     ("close", "ACKNOWLEDGED"): "still live: cancel it first",
     ("close", "PARTIALLY_FILLED"): "still live: cancel it first",
     ("outcome_unknown", "CREATED"): "it was never sent",
+    ("not_found", "CREATED"): "it was never sent",
+    ("not_found", "SUBMITTED"): "its sending is on its way: the question was about one before",
+    ("not_found", "ACKNOWLEDGED"): "the venue acknowledged it and does not know it now: a person decides",
+    ("not_found", "PARTIALLY_FILLED"): "it traded and is not known now: a person decides",
+    ("retry_cancel", "CREATED"): "it was never sent",
+    ("resolve", "CREATED"): "it was never sent; cancel it instead",
+    ("resolve", "SUBMITTED"): "what became of a request, by its id; the order itself is about to be answered",
+    ("resolve", "DENIED"): "it was never sent",
+    ("resolve", "CLOSED"): "nothing is unknown about it any more",
     ("acknowledge", "CANCELLED"): "old news, unless it was cancelled here before it was sent: then it lives",
     ("acknowledge", "REJECTED"): "the venue refused it before and accepts it now: a person decides",
     ("acknowledge", "FAILED"): "thought absent, and it lives: exposure is back",
@@ -219,8 +238,8 @@ _NOTES: Final[dict[tuple[str, str], str]] = {
     ("cancelled", "FAILED"): "it existed after all, and is over",
     ("cancelled", "DENIED"): "we never sent it, and the venue had it: it is over there",
     ("cancelled", "CLOSED"): "over already; kept where the venue was thought never to have had it",
-    ("rejected", "PARTIALLY_FILLED"): "a rejected order does not trade: the fills stand, a person decides",
-    ("rejected", "FILLED"): "a rejected order does not trade: the fills stand, a person decides",
+    ("rejected", "PARTIALLY_FILLED"): "a copy's reject is noted; its own contradicts the fills: parked",
+    ("rejected", "FILLED"): "a copy's reject is noted; its own contradicts the fills: parked",
     ("duplicate_rejected", "FAILED"): "thought absent, and the venue has it: exposure is back",
     ("duplicate_rejected", "DENIED"): "we never sent it, and the venue has it: exposure is back",
     ("expired", "REJECTED"): "a rejected order does not expire: a person decides",

@@ -14,10 +14,12 @@ from execore.core.proposals import Instead, Proposal
 from execore.core.report_proposals import DUPLICATE_REJECTED, REJECTED, REPORT_INPUTS, status_alerts
 from execore.core.request_proposals import REQUEST_INPUTS, RISK_INPUTS, Proposer
 from execore.core.transition_table import RULES, OrderInput, Reaction, Rule, allowed_requests
+from execore.core.unknown_outcomes import UNKNOWN_INPUTS
 from execore.model import effects, events, reports, requests
 from execore.model.answers import Answer, Outcome, Refusal
 from execore.model.ids import derived_id
 from execore.model.orders import Order
+from execore.model.vocabulary import OrderState
 
 _OUTCOMES: Final = {
     Reaction.ALREADY_DONE: Outcome.ALREADY_DONE,
@@ -25,6 +27,7 @@ _OUTCOMES: Final = {
     Reaction.PARK: Outcome.PARKED,
     Reaction.REFUSE: Outcome.REFUSED,
 }
+_EVIDENCE: Final = (reports.Report, requests.ResolveOrder)
 _APPLIED: Final = Outcome.APPLIED  # reading a member off its enum class costs 0.1 µs, every time
 
 
@@ -78,15 +81,17 @@ def _allowed(order: Order) -> tuple[str, ...]:
         barred.add(OrderInput.AMEND_REQUEST)
     if any(key not in order.unknown_requests for key in order.pending_request_ids):
         barred.add(OrderInput.CLOSE)
+    if order.state is not OrderState.UNKNOWN and not order.unknown_requests:
+        barred.add(OrderInput.RESOLVE)
     return tuple(name for name in allowed_requests(order.state) if name not in barred)
 
 
 def _apply(order: Order, cause: requests.Input, rule: Rule, proposal: Proposal) -> Answer:
     todo, facts = proposal.todo, proposal.facts
-    if rule.alerts and not proposal.expected and not todo:
+    if rule.alerts and not proposal.expected and not any(isinstance(one, effects.Alert) for one in todo):
         message = f"{rule.input} on order {order.client_order_id} in {order.state}: {rule.why}"
-        todo = (effects.Alert(rule.code, message, order.client_order_id),)
-    if order.refused_cancel:
+        todo = (*todo, effects.Alert(rule.code, message, order.client_order_id))
+    if order.refused_cancel and isinstance(cause, _EVIDENCE):
         asked = _asked_again(order, proposal, cause.ts_ns)
         facts, todo = (*facts, *asked.facts), (*todo, *asked.todo)
     return Answer(_APPLIED, order, facts, todo)
@@ -109,7 +114,7 @@ def _asked_again(order: Order, proposal: Proposal, ts_ns: int) -> Proposal:
 
 
 _INPUTS: Final[dict[type[requests.Input], tuple[OrderInput, Proposer]]] = (
-    REQUEST_INPUTS | REPORT_INPUTS | CLOCK_INPUTS
+    REQUEST_INPUTS | REPORT_INPUTS | CLOCK_INPUTS | UNKNOWN_INPUTS
 )
 
 

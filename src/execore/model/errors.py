@@ -174,6 +174,27 @@ class BookClosed(JournalError):
     code = "book_closed"
 
 
+# --- the runtime ----------------------------------------------------------------------------------
+
+
+class Busy(ExecoreError):
+    """Too much is waiting for the writer already. Nothing was taken."""
+
+    code = "busy"
+
+
+class EmergencyOnly(ExecoreError):
+    """Something that is for a book whose storage has failed was asked of one that is well."""
+
+    code = "emergency_only"
+
+
+class NotYetSettled(ExecoreError):
+    """A handle was asked for its answer before there was one."""
+
+    code = "not_yet_settled"
+
+
 # --- input files -----------------------------------------------------------------------------------
 
 

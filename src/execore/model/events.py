@@ -7,8 +7,8 @@ version and an upcaster. Events are made by the core alone, from inputs that wer
 from decimal import Decimal
 from typing import Final
 
-import msgspec
-
+from execore.model.event_base import Event as Event
+from execore.model.event_base import OrderEvent as OrderEvent
 from execore.model.group_events import AnyGroupEvent
 from execore.model.instruments import Instrument
 from execore.model.money import ZERO
@@ -16,19 +16,15 @@ from execore.model.orders import OrderRequest
 from execore.model.reports import VenueReport
 from execore.model.trades import Posting as Posting  # part of the events' own words
 from execore.model.trades import Trade as Trade
+from execore.model.unknown_events import CancelResent as CancelResent
+from execore.model.unknown_events import CopyRefused as CopyRefused
+from execore.model.unknown_events import OrderOutcomeUnknown as OrderOutcomeUnknown
+from execore.model.unknown_events import OrderResent as OrderResent
+from execore.model.unknown_events import OrderResolved as OrderResolved
+from execore.model.unknown_events import RequestUnanswered as RequestUnanswered
 from execore.model.vocabulary import CostMethod, RestatementReason, Side
 
 SCHEMA_VERSION: Final = 1
-
-
-class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_field="type"):
-    """The root of all events; the tag in ``type`` names the kind."""
-
-
-class OrderEvent(Event, frozen=True, gc=False, omit_defaults=True):
-    """An event of one order."""
-
-    client_order_id: str
 
 
 class BookOpened(Event, frozen=True, gc=False, omit_defaults=True, tag="book_opened"):
@@ -98,12 +94,6 @@ class OrderSubmitted(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag=
     """Risk allowed the order (``rule`` says which gate) and it is about to be sent."""
 
     rule: str = ""
-
-
-class OrderOutcomeUnknown(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_outcome_unknown"):
-    """Sent, or about to be, and nobody knows what became of it."""
-
-    reason: str = ""
 
 
 class OrderFailed(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_failed"):
@@ -269,13 +259,6 @@ class OrderAmended(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="o
     reduced: bool = False
 
 
-class RequestUnanswered(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="request_unanswered"):
-    """A cancel or an amend was sent, or about to be, and nobody knows what became of it."""
-
-    request_id: str
-    reason: str = ""
-
-
 class RequestPending(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="request_pending"):
     """The venue has this cancel or amend, and has not decided."""
 
@@ -379,6 +362,9 @@ AnyOrderEvent = (
     | OrderDenied
     | OrderSubmitted
     | OrderOutcomeUnknown
+    | OrderResent
+    | CopyRefused
+    | OrderResolved
     | OrderFailed
     | OrderAcknowledged
     | FillBooked
@@ -390,6 +376,7 @@ AnyOrderEvent = (
     | AmendRejected
     | OrderAmended
     | RequestUnanswered
+    | CancelResent
     | RequestPending
     | OrderDoneForDay
     | OrderSuspended

@@ -127,7 +127,7 @@ def canonical(number: Decimal) -> Decimal:
     if not number:
         return ZERO
     reduced = EXACT.normalize(number)
-    return EXACT.quantize(reduced, ONE) if reduced == EXACT.to_integral_value(reduced) else reduced
+    return EXACT.quantize(reduced, ONE) if "E+" in str(reduced) else reduced
 
 
 def text_of(number: Decimal) -> str:
@@ -156,8 +156,11 @@ def share(amount: Decimal, part: Decimal, whole: Decimal, quantum: Decimal) -> D
     Raises:
         decimal.InvalidOperation: ``whole`` is zero.
     """
-    numerator, step = _WIDE.multiply(amount, part), _WIDE.multiply(whole, quantum)
+    numerator = amount if part is ONE else _WIDE.multiply(amount, part)
+    step = _WIDE.multiply(whole, quantum)
     units, remainder = _WIDE.divmod(numerator, step)
+    if not remainder:  # as the average price of an order that traded at one price
+        return EXACT.multiply(units, quantum)
     twice = _WIDE.compare(_WIDE.multiply(remainder.copy_abs(), _TWO), step.copy_abs())
     if twice > 0 or (twice == 0 and _WIDE.remainder(units, _TWO)):
         units = _WIDE.add(units, ONE if (numerator < 0) is (step < 0) else -ONE)

@@ -159,6 +159,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
         notional: sum of quantity × price over executions (no multiplier), exact; gives the average price.
         submitted: a send was recorded.
         outcome_unknown: sent, and nothing has told us what became of it.
+        resends: how often it was sent again.
+        doubled: two sendings may have arrived, of which the venue takes one: a refusal may be the other's.
+        copy_refused: one of the two was refused, and not as a duplicate.
         acknowledged: the venue knows it (said so, or implied by a fill).
         external: nobody told us of this order before its executions.
         inferred: its terms are inferred from executions alone, so its quantity is what was filled.
@@ -193,6 +196,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     held: bool = False
     submitted: bool = False
     outcome_unknown: bool = False
+    resends: int = 0
+    doubled: bool = False
+    copy_refused: bool = False
     acknowledged: bool = False
     rejected: bool = False
     denied: bool = False
@@ -284,7 +290,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     @property
     def leaves(self) -> Decimal:
         """Quantity still open for execution, FIX LeavesQty(151); zero once the order is done."""
-        return canonical(EXACT.subtract(self.quantity, self.filled)) if self.is_open else ZERO
+        if not self.is_open:
+            return ZERO
+        return canonical(EXACT.subtract(self.quantity, self.filled)) if self.filled else self.quantity
 
     @property
     def average_price(self) -> Decimal | None:

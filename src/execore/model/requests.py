@@ -7,11 +7,12 @@ from decimal import Decimal
 
 import msgspec
 
+from execore.model.errors import InvalidInput
 from execore.model.instruments import Instrument
 from execore.model.money import to_decimal
 from execore.model.orders import OrderRequest, positive
 from execore.model.text import check_iso_date, check_time, clean_texts
-from execore.model.vocabulary import Expiry, RiskDecision
+from execore.model.vocabulary import Expiry, Resolution, RiskDecision, to_word
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -144,6 +145,69 @@ class RequestOutcomeUnknown(Input, frozen=True, kw_only=True, gc=False):
     reason: str
 
 
+class OrderNotFound(Input, frozen=True, kw_only=True, gc=False):
+    """The venue was asked after an order, and does not have it.
+
+    Attributes:
+        complete: open orders, closed ones and executions were all searched.
+        waited_ns: from the end of the order's last sending, or from when this process began, to the question:
+            nanoseconds on a monotonic clock, as a wall clock jumps.
+        visibility_lag_ns: how long the venue declares that a new order may stay invisible.
+        duplicates_refused: it certainly refuses a copy, whatever became of the first: filled and closed too.
+        resend: the policy is to send it again where that cannot make a second order.
+        refused: it has the order among those it refused: none of this id was ever in force.
+    """
+
+    client_order_id: str
+    complete: bool
+    waited_ns: int
+    visibility_lag_ns: int
+    duplicates_refused: bool
+    resend: bool
+    refused: bool = False
+
+
+class RetryCancel(Input, frozen=True, kw_only=True, gc=False):
+    """A cancel of unknown outcome is to be sent again, with the same id: that does no harm."""
+
+    client_order_id: str
+    request_id: str
+
+
+class ResolveOrder(Input, frozen=True, kw_only=True, gc=False):
+    """An operator says what became of what is unknown: an order, or one request on it.
+
+    Attributes:
+        actor: who says so, for the record; it has no default here.
+        resolution: ABSENT: the venue never had it; of a request: it came to nothing. LIVE: it has the order.
+        reason: how the operator knows.
+        venue_order_id: of an order that is live, where it is known.
+        request_id: the cancel or amend; empty where the order itself is meant.
+
+    Raises:
+        InvalidInput: no actor or no reason; a request that is said to be live: what it did comes as reports.
+        UnknownEnumValue: ``resolution`` is no such word.
+    """
+
+    client_order_id: str
+    actor: str
+    resolution: Resolution
+    reason: str
+    venue_order_id: str = ""
+    request_id: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for field in ("actor", "reason"):
+            if not getattr(self, field).strip():
+                raise InvalidInput(field, "it is empty", "Say who decides, and how they know")
+        resolution = to_word(self.resolution, Resolution, "resolution")
+        msgspec.structs.force_setattr(self, "resolution", resolution)
+        if self.request_id and resolution is Resolution.LIVE:
+            what = f"request {self.request_id} cannot be said to be live"
+            raise InvalidInput("resolution", what, "Report what the venue did, or say that it is absent")
+
+
 class ExpiryDue(Input, frozen=True, kw_only=True, gc=False):
     """Our clock says that something is to be done about an order's end: ``core.expiry`` says what.
 
@@ -212,6 +276,9 @@ OrderInput = (
     | SubmitOutcomeUnknown
     | RequestNotSent
     | RequestOutcomeUnknown
+    | OrderNotFound
+    | RetryCancel
+    | ResolveOrder
     | ExpiryDue
 )
 """Inputs that concern an order which exists."""

@@ -122,6 +122,15 @@ class Expiry(StrEnum):
     """The venue does not know the time in force: we ask for a cancel when the time is up."""
 
 
+class Resolution(StrEnum):
+    """What an operator says of an order, or of a request, of unknown outcome."""
+
+    LIVE = "live"
+    """The venue has the order."""
+    ABSENT = "absent"
+    """The venue does not have it, and never had."""
+
+
 class RiskDecision(StrEnum):
     """A risk gate's answer: send, refuse for good, or hold until somebody decides."""
 
