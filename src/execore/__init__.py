@@ -40,6 +40,9 @@ from execore.model.vocabulary import (
     TimeInForce,
 )
 from execore.runtime.book import Book, open_book
+from execore.runtime.opening import BookSettings
+from execore.runtime.runtime import Runtime, open_runtime
+from execore.runtime.runtime_book import RuntimeBook
 from execore.venues.calendars import ROUND_THE_CLOCK, Session, TradingCalendar, WeeklyCalendar
 from execore.venues.protocol import Capabilities, Venue
 
@@ -51,6 +54,7 @@ __all__ = [
     "Answer",
     "AuditLog",
     "Book",
+    "BookSettings",
     "Capabilities",
     "CostMethod",
     "ExecoreError",
@@ -79,6 +83,8 @@ __all__ = [
     "RiskDecision",
     "RiskHook",
     "RiskResult",
+    "Runtime",
+    "RuntimeBook",
     "Session",
     "Side",
     "SqliteJournal",
@@ -89,5 +95,6 @@ __all__ = [
     "events",
     "failures",
     "open_book",
+    "open_runtime",
     "reports",
 ]

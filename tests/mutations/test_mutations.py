@@ -37,6 +37,8 @@ BOOK = "runtime/test_book.py"
 TRADE_CHANGES = "runtime/test_trade_changes.py"
 OLDER_FILE = "journal/test_older_file.py"
 GROUPS = "core/test_order_groups.py"
+THREADS = "runtime/test_runtime_threads.py"
+ONE_ORDER = "runtime/test_resolving.py::test_whatever_gets_lost_there_is_one_order_and_its_outcome_is_found"
 MUTATIONS = [
     Mutation(
         "commits are not synced at all",
@@ -82,39 +84,113 @@ MUTATIONS = [
     ),
     Mutation(
         "effects come before the commit",
-        "runtime/writer.py",
-        "        self._commit(taken)\n        return answers",
-        "        self._late, late = taken, getattr(self, '_late', [])\n"
-        "        self._commit(late)\n        return answers",
+        "runtime/loop.py",
+        "            queued.answers.append(writer.step(cause, now_ns))",
+        "            queued.answers.append(writer.step(cause, now_ns))\n"
+        "            queued.channel.carry_out(queued.answers[-1:])",
         (f"{BOOK}::test_nothing_is_sent_before_its_record_is_on_disk",),
     ),
     Mutation(
         "alerts come before the commit",
-        "runtime/writer.py",
-        "        self._commit(taken)\n        return answers",
-        "        self._late, late = taken, getattr(self, '_late', [])\n"
-        "        self._commit(late)\n        return answers",
+        "runtime/loop.py",
+        "            queued.answers.append(writer.step(cause, now_ns))",
+        "            queued.answers.append(writer.step(cause, now_ns))\n"
+        "            queued.channel.carry_out(queued.answers[-1:])",
         (f"{BOOK}::test_nobody_is_told_before_its_record_is_on_disk",),
     ),
     Mutation(
+        "callers are told before the commit",
+        "runtime/loop.py",
+        "        interrupt = self._append([channel",
+        "        wake(_settled(unrecorded))\n        interrupt = self._append([channel",
+        (f"{THREADS}::test_nobody_is_told_and_nothing_is_sent_before_the_commit_is_over",),
+    ),
+    Mutation(
+        "reports are confirmed before the commit",
+        "runtime/intake.py",
+        "self._put(reports, self._recorded)",
+        "self._confirm()\n                self._put(reports, self._take)",
+        (f"{THREADS}::test_reports_are_confirmed_after_the_commit_only",),
+    ),
+    Mutation(
+        "the queue has no bound",
+        "runtime/loop.py",
+        "if len(self._requests) >= self._queue_size and not ask.urgent:",
+        "if False:",
+        (f"{THREADS}::test_a_full_queue_is_busy_at_once_and_takes_nothing",),
+    ),
+    Mutation(
+        "a report finds no room in a full queue",
+        "runtime/loop.py",
+        "if len(self._requests) >= self._queue_size and not ask.urgent:",
+        "if len(self._requests) >= self._queue_size:",
+        (f"{THREADS}::test_a_full_queue_is_busy_at_once_and_takes_nothing",),
+    ),
+    Mutation(
+        "every request is a commit of its own",
+        "runtime/loop.py",
+        "BATCH: Final = 1_024",
+        "BATCH: Final = 1",
+        (f"{THREADS}::test_what_is_queued_while_the_writer_waits_is_one_commit",),
+    ),
+    Mutation(
+        "what a book stepped before it broke is told as done",
+        "runtime/loop.py",
+        "                    _fail_with(each, unrecorded)\n        self._commit(unrecorded)",
+        "                    unrecorded.clear()\n        self._commit(unrecorded)",
+        (f"{THREADS}::test_what_a_book_stepped_before_it_broke_is_not_told_as_done",),
+    ),
+    Mutation(
+        "who begins to wait while a handle is settled waits for ever",
+        "runtime/handle.py",
+        "            if self.is_settled:\n                return False\n",
+        "",
+        ("runtime/test_handles.py::test_the_moment_between_the_look_and_the_wait",),
+    ),
+    Mutation(
+        "a bug on the writer's side is told to nobody",
+        "runtime/loop.py",
+        "            except Exception as error:  # a bug: what it was to bring about is lost\n"
+        "                self.give_up(error)",
+        "            except Exception:\n                pass",
+        (f"{THREADS}::test_a_call_that_raises_on_the_writer_closes_the_books_and_says_so",),
+    ),
+    Mutation(
+        "a message is tried again though its order is not wanted any more",
+        "runtime/channel.py",
+        "return bool(order.pending_cancels or order.refused_cancel)",
+        "return False",
+        ("runtime/test_sender.py::test_an_order_that_somebody_wants_cancelled_is_not_tried_again",),
+    ),
+    Mutation(
+        "an interrupt between the record and the sending leaves the book open",
+        "runtime/loop.py",
+        "                self.give_up(error)\n                raise",
+        "                raise",
+        (
+            "runtime/test_loop.py"
+            "::test_an_interrupt_while_sending_closes_the_book_and_the_next_opening_settles_it",
+        ),
+    ),
+    Mutation(
         "a book goes on after an append that failed",
-        "runtime/writer.py",
-        "            self.close(error)  # the working state is ahead of the journal now\n",
+        "runtime/loop.py",
+        "        for channel in touched:\n            channel.writer.close(error)\n",
         "",
         (f"{BOOK}::test_a_failed_append_closes_the_book_and_sends_nothing",),
     ),
     Mutation(
         "what is in flight is not settled on opening",
-        "runtime/book.py",
-        "        self._process([*defined, *causes])\n        self._perform(to_ask)\n",
-        "        self._process(defined)\n",
+        "runtime/opening.py",
+        "causes=[*defined, *causes, *absorbed]",
+        "causes=[*defined, *absorbed]",
         (f"{BOOK}::test_an_order_sent_without_an_outcome_is_unknown_and_asked_for",),
     ),
     Mutation(
         "a recorded and sent order is answered with the error of what follows",
         "runtime/book.py",
-        "a foreign client may raise anything\n            self._alert(self._interruption(error))",
-        "a foreign client may raise anything\n            raise",
+        "        if answer.order is None or self._writer.is_closed:\n",
+        "        if answer.order is None:\n",
         (f"{BOOK}::test_a_recorded_and_sent_order_is_answered_though_what_follows_cannot_be_recorded",),
     ),
     Mutation(
@@ -122,7 +198,7 @@ MUTATIONS = [
         "core/request_proposals.py",
         "Proposal((events.OrderOutcomeUnknown(order.client_order_id, cause.reason),), (query(order),))",
         "Proposal((events.OrderOutcomeUnknown(order.client_order_id, cause.reason),), ())",
-        (f"{BOOK}::test_an_order_sent_without_an_outcome_is_unknown_and_asked_for",),
+        ("scenarios/test_scenarios.py::test_the_scenario_runs_as_its_file_says[unknown_proven_absent]",),
     ),
     Mutation(
         "a submit of unknown outcome is taken for not sent",
@@ -192,7 +268,7 @@ MUTATIONS = [
     Mutation(
         "a bust that comes before its execution is forgotten",
         "core/decisions.py",
-        "        early = _early(known.executions, report)\n        return [report, *early, *(",
+        "        early = known.executions.released_by(report)\n        return [report, *early, *(",
         "        return [report, *(",
         ("core/test_whole_life.py::test_what_comes_before_its_execution_waits_for_it_and_is_applied",),
     ),
@@ -237,15 +313,15 @@ MUTATIONS = [
     ),
     Mutation(
         "projections that lag are left as they are",
-        "runtime/book.py",
-        "    catch_up_projections(journal, name, state, head)\n",
+        "runtime/opening.py",
+        "    catch_up_projections(journal, name)  # first, as the replay looks things up in them\n",
         "",
         (f"{BOOK}::test_tables_that_lag_are_rebuilt_when_the_book_opens",),
     ),
     Mutation(
         "the table of fills is not told of busts and corrections",
-        "runtime/writer.py",
-        "                changes.append(event)\n",
+        "runtime/projecting.py",
+        "            changes.append(event)\n",
         "",
         (f"{TRADE_CHANGES}::test_a_bust_leaves_the_books_as_if_it_had_never_been_filled",),
     ),
@@ -293,10 +369,59 @@ MUTATIONS = [
     ),
     Mutation(
         "a restart forgets what a group could not do",
-        "runtime/book.py",
-        "self._process(self._grouping.reviews())",
-        "pass",
+        "runtime/opening.py",
+        "causes=channel.grouping.reviews()",
+        "causes=()",
         ("runtime/test_groups.py::test_a_cancel_that_came_to_nothing_is_asked_again_at_the_next_opening",),
+    ),
+    Mutation(
+        "absence is proven before the venue's visibility lag is over",
+        "core/unknown_outcomes.py",
+        "proven = cause.complete and cause.waited_ns >= cause.visibility_lag_ns",
+        "proven = cause.complete",
+        (ONE_ORDER,),
+    ),
+    Mutation(
+        "absence is proven by open orders alone",
+        "core/unknown_outcomes.py",
+        "proven = cause.complete and cause.waited_ns >= cause.visibility_lag_ns",
+        "proven = cause.waited_ns >= cause.visibility_lag_ns",
+        (ONE_ORDER,),
+    ),
+    Mutation(
+        "an order is sent again on suspicion to a venue that takes an id twice",
+        "core/unknown_outcomes.py",
+        "if (proven or cause.duplicates_refused) and ",
+        "if ",
+        (ONE_ORDER,),
+    ),
+    Mutation(
+        "an order is sent again that somebody wants cancelled",
+        "core/unknown_outcomes.py",
+        "if order.pending_cancels or order.refused_cancel:",
+        "if False:",
+        (ONE_ORDER,),
+    ),
+    Mutation(
+        "a reject of a copy ends the order",
+        "core/report_proposals.py",
+        "if order.doubled and not names_order:",
+        "if False:",
+        (ONE_ORDER,),
+    ),
+    Mutation(
+        "an order ends when it could not be sent again",
+        "core/request_proposals.py",
+        "if not order.doubled:",
+        "if True:",
+        (ONE_ORDER,),
+    ),
+    Mutation(
+        "the wait for a proof is counted from the first sending",
+        "runtime/resolving.py",
+        "            watch.since_ns = now_ns\n",
+        "",
+        (ONE_ORDER,),
     ),
 ]
 

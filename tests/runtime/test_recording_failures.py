@@ -20,7 +20,7 @@ def test_reports_that_are_recorded_are_answered_though_what_came_of_them_is_not(
     book.cancel("order-1", request_id="c1")
     book.apply([CancelRejectReport(ts_ns=1, client_order_id="order-1", request_id="c1")])
     venue.failing["cancel"] = failures.ConnectionLost("gone")
-    real, calls = file.append, []
+    real, calls = file.append_all, []
 
     def full_at_the_second(*arguments: Any) -> Any:
         calls.append(arguments)
@@ -28,13 +28,13 @@ def test_reports_that_are_recorded_are_answered_though_what_came_of_them_is_not(
             raise NotRecorded("no space", "Free some")
         return real(*arguments)
 
-    file.append = full_at_the_second  # type: ignore[assignment]
+    file.append_all = full_at_the_second  # type: ignore[assignment]
     (answer,) = book.apply(
         [AcknowledgeReport(ts_ns=2, client_order_id="order-1", venue_order_id="V1")]
     )  # the cancel is asked for again, and fails
     assert answer.outcome is Outcome.APPLIED
     assert len(calls) == 2
     assert "book_closed" in [alert.code for alert in alerts]
-    file.append = real  # type: ignore[method-assign]
+    file.append_all = real  # type: ignore[method-assign]
     again = open_book(file, instruments=[BITCOIN], clock=ticking())
     assert again.orders.get("order-1").state is OrderState.ACKNOWLEDGED

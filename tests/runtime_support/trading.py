@@ -48,10 +48,11 @@ class ScriptedVenue:
 
     Attributes:
         sent: every message handed over, in order.
-        failing: what a call of that name (``submit``, ``cancel``, ``amend``, ``query``, ``take_reports``)
-            raises.
+        failing: what a call of that name (``submit``, ``cancel``, ``amend``, ``query``, ``take_reports``,
+            ``mass_status``) raises.
         watching: called with each message before anything else is done with it.
-        reports: handed out one at a time, as a slow venue would.
+        reports: handed out one at a time, as a slow venue would; each again until it is confirmed.
+        mass: what a mass status adds to them.
         found: what a query answers.
     """
 
@@ -62,6 +63,8 @@ class ScriptedVenue:
         self.failing: dict[str, Exception] = {}
         self.watching: Callable[[Message], None] = lambda message: None
         self.reports: deque[VenueReport] = deque()
+        self.mass: list[VenueReport] = []
+        self._told = False
         self.found = QueryAnswer.NOT_FOUND
 
     @property
@@ -87,10 +90,23 @@ class ScriptedVenue:
         return self.found
 
     def take_reports(self) -> list[VenueReport]:
-        """The next report, if there is one."""
+        """The first report that is not confirmed, if there is one."""
         if "take_reports" in self.failing:
             raise self.failing["take_reports"]
-        return [self.reports.popleft()] if self.reports else []
+        self._told = bool(self.reports)
+        return [self.reports[0]] if self.reports else []
+
+    def confirm_reports(self) -> None:
+        """Go on to the next report."""
+        if self._told:
+            self.reports.popleft()
+        self._told = False
+
+    def mass_status(self, since_ts_ns: int) -> None:
+        """Report what was told to be."""
+        if "mass_status" in self.failing:
+            raise self.failing["mass_status"]
+        self.reports.extend(self.mass)
 
     def kinds(self) -> list[str]:
         """The types of what was sent, in order."""

@@ -74,7 +74,13 @@ class Desk:
 
     def heard(self) -> list[str]:
         """The new reports in short."""
-        return [short(report) for report in self.venue.take_reports()]
+        return [short(report) for report in self.take()]
+
+    def take(self) -> list[VenueReport]:
+        """The new reports, which are then confirmed."""
+        taken = self.venue.take_reports()
+        self.venue.confirm_reports()
+        return taken
 
     def state(self, client_order_id: str = "o1") -> OrderState:
         order = self.venue.book_of(client_order_id)
@@ -109,7 +115,7 @@ def test_it_is_a_venue(desk: Desk) -> None:
 
 def test_an_order_is_acknowledged_and_rests(desk: Desk) -> None:
     desk.submit()
-    assert desk.venue.take_reports() == [
+    assert desk.take() == [
         AcknowledgeReport(
             ts_ns=START, actor="venue:paper", client_order_id="o1", venue_order_id="P1", symbol="XYZ"
         )
@@ -133,7 +139,7 @@ def test_a_fill_says_everything(desk: Desk) -> None:
     desk.quote("99", "100", ask_size=4)
     desk.submit()
     desk.trade("100", size=3)
-    _, taken, made = desk.venue.take_reports()
+    _, taken, made = desk.take()
     assert taken == FillReport(
         ts_ns=START + 1,
         actor="venue:paper",
@@ -158,7 +164,7 @@ def test_fees_are_rounded_half_even(bps: str, fee: str) -> None:
     desk = Desk(taker_fee_bps=bps)
     desk.quote("99", "100")
     desk.submit(quantity=1)  # a notional of 200
-    (fill,) = (report for report in desk.venue.take_reports() if isinstance(report, FillReport))
+    (fill,) = (report for report in desk.take() if isinstance(report, FillReport))
     assert fill.fee == Decimal(fee)
 
 
@@ -286,11 +292,11 @@ def test_day_orders_end_at_midnight_utc(desk: Desk) -> None:
     desk.submit("day", time_in_force="day")
     desk.submit("gtd", time_in_force="gtd", expire_ts_ns=START + 50)
     desk.submit("gtc")
-    desk.venue.take_reports()
+    desk.take()
     desk.venue.advance_time(START + 49)
     assert desk.heard() == []
     desk.venue.on_quote("XYZ", 99, 100, 100, 1000, START + DAY_NS)
-    reports = desk.venue.take_reports()
+    reports = desk.take()
     assert [short(report) for report in reports] == ["gtd expire", "day expire", "gtc fill 10@100"]
     assert [report.ts_ns for report in reports] == [START + 50, START - 1 + DAY_NS, START + DAY_NS]
     assert desk.state("day") is OrderState.EXPIRED
@@ -421,15 +427,15 @@ def test_an_order_that_does_not_fit_is_rejected(desk: Desk, terms: dict[str, Any
     assert desk.heard() == [f"o1 reject {reason}"]
     assert desk.state() is OrderState.REJECTED
     desk.submit("o2")
-    assert [report.venue_order_id for report in desk.venue.take_reports()] == ["P1"]
+    assert [report.venue_order_id for report in desk.take()] == ["P1"]
 
 
 def test_the_same_order_again_is_never_a_second_one(desk: Desk) -> None:
     desk.submit()
     desk.trade("100", size=3)
-    first = desk.venue.take_reports()
+    first = desk.take()
     desk.submit()
-    assert desk.venue.take_reports() == first, "it is told what became of the first"
+    assert desk.take() == first, "it is told what became of the first"
     assert len(desk.venue.orders()) == 1
     desk.trade("100")
     desk.submit()
@@ -467,28 +473,63 @@ def test_a_query_tells_the_order_from_the_beginning(desk: Desk, query: QueryOrde
     desk.amend(20, "98", request_id="a2")
     desk.amend(1, request_id="a3")
     desk.cancel()
-    told = desk.venue.take_reports()
+    told = desk.take()
     assert desk.venue.query(query) is QueryAnswer.FOUND
-    again = desk.venue.take_reports()
+    again = desk.take()
     assert again == [report for report in told if getattr(report, "request_id", "") != "a1"]
 
 
 def test_a_query_for_an_unknown_order_finds_nothing(desk: Desk) -> None:
-    assert desk.venue.query(QueryOrder("o1", "P9", "XYZ")) is QueryAnswer.NOT_FOUND
-    assert desk.venue.query(QueryOrder("o1", "", "XYZ")) is QueryAnswer.NOT_FOUND
+    assert desk.venue.query(QueryOrder("o1", "P9", "XYZ")) is QueryAnswer.ABSENT
+    assert desk.venue.query(QueryOrder("o1", "", "XYZ")) is QueryAnswer.ABSENT
     assert desk.heard() == []
+
+
+def test_a_query_for_a_refused_order_says_that_it_was_never_in_force(desk: Desk) -> None:
+    desk.submit(quantity="0.5")
+    (told,) = desk.heard()
+    assert told.startswith("o1 reject ")
+    assert desk.venue.query(QueryOrder("o1", "", "XYZ")) is QueryAnswer.REFUSED
+    assert desk.heard() == [told]
+
+
+def test_reports_are_told_until_they_are_confirmed(desk: Desk) -> None:
+    desk.submit()
+    first = desk.venue.take_reports()
+    desk.submit("o2")
+    both = desk.venue.take_reports()
+    assert both[:1] == first
+    assert [short(report) for report in both] == ["o1 acknowledge", "o2 acknowledge"]
+    desk.cancel()  # told after the last were taken, so not confirmed with them
+    desk.venue.confirm_reports()
+    desk.venue.confirm_reports()
+    assert desk.heard() == ["o1 cancel c1"]
+    assert desk.venue.take_reports() == []
+
+
+def test_a_mass_status_tells_what_is_open_and_what_happened_since(desk: Desk) -> None:
+    for key in ("o1", "o2", "o3"):
+        desk.submit(key)
+    desk.venue.cancel(SendCancel("o1", "", "XYZ", "c1"))
+    desk.quote("98", "102")
+    desk.venue.cancel(SendCancel("o2", "", "XYZ", "c2"))
+    desk.take()
+    desk.venue.mass_status(desk.ts_ns)
+    assert desk.heard() == ["o2 acknowledge", "o2 cancel c2", "o3 acknowledge"]
+    desk.venue.mass_status(0)
+    assert desk.heard()[:2] == ["o1 acknowledge", "o1 cancel c1"]
 
 
 def test_messages_arrive_after_the_latency(desk: Desk) -> None:
     desk = Desk(latency_ns=1_500_000_000)
     desk.submit()
     desk.venue.advance_time(START + 1_499_999_999)
-    assert desk.venue.query(QueryOrder("o1", "", "XYZ")) is QueryAnswer.NOT_FOUND
+    assert desk.venue.query(QueryOrder("o1", "", "XYZ")) is QueryAnswer.ABSENT
     assert desk.venue.capabilities.visibility_lag_seconds == 2
     desk.cancel()
     desk.venue.on_trade("XYZ", 100, 4, START + 2_000_000_000)
     desk.venue.advance_time(START + 10_000_000_000)
-    reports = desk.venue.take_reports()
+    reports = desk.take()
     assert [short(report) for report in reports] == ["o1 acknowledge", "o1 fill 4@100", "o1 cancel c1"]
     assert [report.ts_ns - START for report in reports] == [1_500_000_000, 2_000_000_000, 2_999_999_999]
 
@@ -547,7 +588,7 @@ def session(seed: int) -> tuple[list[VenueReport], Desk]:
         desk.submit(f"o{number}", **kinds[number % len(kinds)])
         if number % 3 == 0:
             desk.cancel(f"o{number // 2}", f"c{number}")
-        reports += desk.venue.take_reports()
+        reports += desk.take()
     return reports, desk
 
 

@@ -1,54 +1,46 @@
 """A book: the public face of execore. Opens a journal, takes requests and reports, sends, recovers.
 
-Everything a caller is told, and everything a venue is sent, is durable before. Use a book from one thread.
+Everything a caller is told, and everything a venue is sent, is durable before. A call returns when that is
+so. Use a book from one thread; for many callers, threads or asyncio, see ``runtime.runtime``.
 """
 
-from collections import deque
+import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from msgspec.structs import replace
 
-from execore.core.engine import open_book as new_book
 from execore.core.order_ledger import OrderLedger
-from execore.core.order_state_machine import resubmission
 from execore.core.position_ledger import PositionLedger
-from execore.core.risk_hook import ALLOWED, RiskContext, RiskHook, evaluate_hooks
-from execore.core.validation import ValidationHook, validate_order
-from execore.journal.protocol import EMPTY_HEAD, Head, Journal
-from execore.model import effects, requests
+from execore.core.retry_policy import RetryPolicy
+from execore.core.risk_hook import RiskHook
+from execore.core.validation import ValidationHook
+from execore.journal.protocol import Head, Journal
 from execore.model.answers import Answer
-from execore.model.errors import (
-    DuplicateClientOrderId,
-    InvalidConfiguration,
-    InvalidInput,
-    UnknownInstrument,
-)
-from execore.model.failures import VenueError
-from execore.model.ids import time_ordered_id
 from execore.model.instruments import Instrument
-from execore.model.money import Number, to_decimal
-from execore.model.orders import OrderRequest, disclosed
-from execore.model.reports import Report, VenueReport
+from execore.model.orders import Order
 from execore.model.vocabulary import CostMethod, to_word
 from execore.runtime.addresses import open_journal
+from execore.runtime.asking import Ask, Asking
+from execore.runtime.callbacks import InlineCallbacks
+from execore.runtime.channel import Channel, OnAlert
 from execore.runtime.clock import Clock, RandomBits, system_clock, system_random_bits
+from execore.runtime.drivers import InlineDriver
+from execore.runtime.emergency import send_cancels
+from execore.runtime.fallback import EmergencyCancel
 from execore.runtime.grouping import Grouping
-from execore.runtime.recovery import catch_up_projections, history_of, in_flight, rebuild
-from execore.runtime.sender import Sender
-from execore.runtime.trading_time import TradingTime
-from execore.runtime.writer import Writer
+from execore.runtime.loop import Loop
+from execore.runtime.opening import BookSettings, Surroundings, open_channel, settle
+from execore.runtime.timers import MonotonicClock, Timers
 from execore.venues.calendars import TradingCalendar
 from execore.venues.protocol import Venue
 
-OnAlert = Callable[[effects.Alert], None]
-_MAXIMUM_ROUNDS: Final = 10_000
-"""A venue that answers every report with another report would keep the pump busy for ever."""
+_FRACTION_BITS: Final = 53
+"""As many as a number in [0, 1) has."""
 
 
-class Book:
+class Book(Asking[Answer, list[Answer]]):
     """One account at one venue: one stream of records, one writer.
 
     Make it with ``open_book``. Without a venue, the effects in each answer are the caller's to carry out,
@@ -56,177 +48,19 @@ class Book:
     """
 
     def __init__(
-        self,
-        writer: Writer,
-        *,
-        own_journal: Journal | None,
-        venue: Venue | None,
-        risk_hooks: Sequence[RiskHook],
-        validators: Sequence[ValidationHook],
-        clock: Clock,
-        random_bits: RandomBits,
-        calendar: TradingCalendar | None,
-        on_alert: OnAlert | None,
+        self, channel: Channel, driver: InlineDriver, timers: Timers, own_journal: Journal | None
     ) -> None:
-        self._writer = writer
+        super().__init__(channel.maker)
+        self._channel = channel
+        self._writer = channel.writer
+        self._driver = driver
+        self._timers = timers
         self._own_journal = own_journal
-        self._venue = venue
-        self._sender = None if venue is None else Sender(venue, clock)
-        self._risk_hooks = tuple(risk_hooks)
-        self._validators = tuple(validators)
-        self._clock = clock
-        self._random_bits = random_bits
-        self._time = TradingTime(calendar, venue)
-        self._on_alert = on_alert
-        self._grouping = Grouping(
-            state=lambda: self._writer.state,
-            take=self._take,
-            context=self._context,
-            risk_hooks=self._risk_hooks,
-            clock=clock,
-            end_of=self._time.end_of,
-            new_id=self.new_id,
+        self._grouping: Grouping[Answer] = Grouping(
+            state=lambda: self._writer.state, ask=self._ask, maker=channel.maker
         )
 
-    # --- requests -----------------------------------------------------------------------------------
-
-    def submit(self, order: OrderRequest, *, actor: str = "") -> Answer:
-        """Create an order, ask risk, record it, and send it.
-
-        The same client order id with the same content answers with the existing order and sends nothing. An
-        empty client order id is replaced by a new time-ordered one.
-
-        Args:
-            actor: who asks; ``strategy:<name>`` of the order if not given.
-
-        Returns:
-            APPLIED with the order SUBMITTED, DENIED or held, or further if the venue answered already.
-
-        Raises:
-            InvalidInput: by field; nothing was recorded.
-            DuplicateClientOrderId: the id stands for an order of other content.
-            NotRecorded, OutcomeUnknown: the record failed, the book is closed, nothing was sent.
-        """
-        return self.submit_all([order], actor=actor)[0]
-
-    def submit_all(self, orders: Iterable[OrderRequest], *, actor: str = "") -> list[Answer]:
-        """Submit several orders with one durable commit; see ``submit``.
-
-        Risk hooks see the positions as committed before this call. If one order is not acceptable, none is
-        submitted.
-
-        Raises:
-            As ``submit``.
-        """
-        return self._request(self._submissions(orders, actor))
-
-    def release(self, client_order_id: str, *, actor: str = "operator") -> Answer:
-        """Ask risk again about an order that is held: it is sent, denied, or stays held.
-
-        Raises:
-            UnknownOrder: there is no such order. NotRecorded, OutcomeUnknown: as ``submit``.
-        """
-        ts_ns = self._clock()
-        order = self.orders.get(client_order_id)
-        verdict = evaluate_hooks(self._risk_hooks, order.request, self._context(order.request, ts_ns))
-        return self._take(
-            requests.ReleaseOrder(ts_ns=ts_ns, actor=actor, client_order_id=client_order_id, verdict=verdict)
-        )
-
-    def cancel(self, client_order_id: str, *, request_id: str = "", actor: str = "operator") -> Answer:
-        """Ask the venue to cancel what is left of an order. A cancel already pending is not sent again.
-
-        Raises:
-            UnknownOrder: there is no such order. NotRecorded, OutcomeUnknown: as ``submit``.
-        """
-        return self._take(
-            requests.CancelOrder(
-                ts_ns=self._clock(),
-                actor=actor,
-                client_order_id=client_order_id,
-                request_id=request_id or self.new_id(),
-            )
-        )
-
-    def amend(
-        self,
-        client_order_id: str,
-        *,
-        quantity: Number | None = None,
-        price: Number | None = None,
-        stop_price: Number | None = None,
-        request_id: str = "",
-        actor: str = "operator",
-    ) -> Answer:
-        """Ask the venue to change an order; ``quantity`` is the new total, what is filled included.
-
-        Raises:
-            InvalidInput: by field. UnknownOrder: there is no such order.
-            NotRecorded, OutcomeUnknown: as ``submit``.
-        """
-        return self._take(
-            requests.AmendOrder(
-                ts_ns=self._clock(),
-                actor=actor,
-                client_order_id=client_order_id,
-                request_id=request_id or self.new_id(),
-                quantity=None if quantity is None else to_decimal(quantity, "quantity"),
-                price=None if price is None else to_decimal(price, "price"),
-                stop_price=None if stop_price is None else to_decimal(stop_price, "stop_price"),
-            )
-        )
-
-    def close_order(self, client_order_id: str, *, actor: str = "operator") -> Answer:
-        """Settle a finished order: no late report is expected any more.
-
-        Raises:
-            UnknownOrder: there is no such order. NotRecorded, OutcomeUnknown: as ``submit``.
-        """
-        return self._take(
-            requests.CloseOrder(ts_ns=self._clock(), actor=actor, client_order_id=client_order_id)
-        )
-
-    def define_instrument(self, instrument: Instrument, *, actor: str = "operator") -> Answer:
-        """Make an instrument known to the book, or change its tick, step and limits from now on.
-
-        Raises:
-            InvalidInput: it would change the unit of what is booked.
-            NotRecorded, OutcomeUnknown: as ``submit``.
-        """
-        return self._take(requests.DefineInstrument(ts_ns=self._clock(), actor=actor, instrument=instrument))
-
-    def transfer_cash(
-        self, transfer_id: str, currency: str, amount: Number, *, actor: str = "operator"
-    ) -> Answer:
-        """Book cash paid in (positive) or taken out (negative), once for each ``transfer_id``.
-
-        Raises:
-            InvalidNumber, InvalidInput: by field. NotRecorded, OutcomeUnknown: as ``submit``.
-        """
-        return self._take(
-            requests.TransferCash(
-                ts_ns=self._clock(),
-                actor=actor,
-                transfer_id=transfer_id,
-                currency=currency,
-                amount=to_decimal(amount, "amount"),
-            )
-        )
-
-    # --- reports ------------------------------------------------------------------------------------
-
-    def apply(self, reports: Iterable[VenueReport]) -> list[Answer]:
-        """Book reports, all in one durable commit. None is refused: what fits nothing is parked and alerted.
-
-        Raises:
-            InvalidInput: one is no report; none was booked.
-            NotRecorded, OutcomeUnknown: the record failed; the book is closed.
-        """
-        made = list(reports)  # before the first is stepped, in the maker's own context
-        for report in made:
-            if not isinstance(report, Report):
-                raise InvalidInput("reports", f"{report!r:.60} is no report", "See execore.reports")
-        return self._process(made)
+    # --- time and reports ---------------------------------------------------------------------------
 
     def pump(self) -> int:
         """Take what the venue has reported and book it, until it has nothing more; return how many.
@@ -235,21 +69,13 @@ class Book:
             VenueError: the venue cannot say what it has to report, or always has more; what came is booked.
             NotRecorded, OutcomeUnknown: the record failed; the book is closed.
         """
-        taken = 0
-        for _ in range(_MAXIMUM_ROUNDS):
-            reports = [] if self._venue is None else self._venue.take_reports()
-            if not reports:
-                return taken
-            taken += len(reports)
-            self._process(reports)
-        raise VenueError(f"book {self.name}: the venue reported {_MAXIMUM_ROUNDS} times, and has not ended")
-
-    # --- time ---------------------------------------------------------------------------------------
+        return self._driver.pump(self._channel)
 
     def pass_time(self) -> list[Answer]:
-        """Do what is due by the clock: orders whose time is up, and a day that began. Reports come first.
+        """Do what is due by the clock: orders whose time is up, a day that began, questions to the venue.
 
-        Call it when ``next_due_ns`` says, or as often as you like: what is due is done once.
+        Reports come first. Call it when ``next_due_ns`` says, or as often as you like: what is due is done
+        once.
 
         Raises:
             VenueError: the venue cannot say what it has to report, so its silence means nothing.
@@ -257,7 +83,13 @@ class Book:
             NotRecorded, OutcomeUnknown: as ``submit``.
         """
         self.pump()
-        return self._request(self._time.inputs(self._writer.state, self._clock()))
+        self._timers.run_due(self._channel.monotonic_ns())
+        self._channel.ask_due()
+        self._driver.run()
+        maker = self._maker
+        due = Ask(lambda state: maker.trading_time.inputs(state, maker.now_ns()), one=False)
+        answers: list[Answer] = self._ask(due)
+        return answers
 
     def next_due_ns(self) -> int | None:
         """When ``pass_time`` will have something to do, integer nanoseconds UTC; None as far as is known.
@@ -265,7 +97,12 @@ class Book:
         Raises:
             InvalidConfiguration: the calendar does not reach that far.
         """
-        return self._time.next_due_ns(self._writer.state, self._clock())
+        now_ns, channel = self._maker.now_ns(), self._channel
+        due = [self._maker.trading_time.next_due_ns(self._writer.state, now_ns)]
+        if channel.resolver is not None:
+            waits = [self._timers.next_due_ns(), channel.resolver.next_due_ns()]
+            due += [now_ns + max(at - channel.monotonic_ns(), 0) for at in waits if at is not None]
+        return min((at for at in due if at is not None), default=None)
 
     # --- looking ------------------------------------------------------------------------------------
 
@@ -276,8 +113,19 @@ class Book:
 
     @property
     def orders(self) -> OrderLedger:
-        """The order ledger: for looking. It changes through this book only."""
+        """The order ledger: for looking. It changes through this book only.
+
+        It has what is open, and what ended not long ago; ``find_order`` finds any.
+        """
         return self._writer.state.orders
+
+    def find_order(self, client_order_id: str) -> Order | None:
+        """The order of this id, however long ago it ended; None if there never was one.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        return self._writer.find_order(client_order_id)
 
     @property
     def positions(self) -> PositionLedger:
@@ -285,7 +133,7 @@ class Book:
         return self._writer.state.positions
 
     @property
-    def groups(self) -> Grouping:
+    def groups(self) -> Grouping[Answer]:
         """Orders that depend on each other: one cancels other, one triggers other, brackets."""
         return self._grouping
 
@@ -294,11 +142,26 @@ class Book:
         """The last durable sequence and hash."""
         return self._writer.head
 
-    def new_id(self) -> str:
-        """A new time-ordered id: 32 hex digits of a UUIDv7."""
-        return time_ordered_id(self._clock(), self._random_bits(74))
-
     # --- ending -------------------------------------------------------------------------------------
+
+    def emergency_cancel_all(
+        self, *, actor: str, reason: str, symbol: str = "", strategy: str = ""
+    ) -> list[EmergencyCancel]:
+        """Send cancels past a storage that has failed: all that a book may still send then.
+
+        They are noted in a fall-back file, and recorded when the book is opened again.
+
+        Args:
+            actor, reason: who wants it, and why.
+            symbol, strategy: only orders of these.
+
+        Returns:
+            What was sent, with what went wrong with each.
+
+        Raises:
+            EmergencyOnly: the book has not failed, or has no venue.
+        """
+        return send_cancels(self._channel, symbol=symbol, strategy=strategy, actor=actor, reason=reason)
 
     def close(self) -> None:
         """Close the book, and its journal if ``open_book`` opened that. Orders at the venue stay as they are.
@@ -322,130 +185,26 @@ class Book:
 
     # --- how ------------------------------------------------------------------------------------------
 
-    def settle(self, instruments: Sequence[Instrument] = ()) -> None:
-        """Give every request that was in flight when the process ended an outcome: unknown, and asked for.
+    def _ask(self, ask: Ask) -> Any:
+        """Have it recorded and carried out, and answer with the orders as they are then.
 
-        Groups do nothing until what the venue has to report is booked: what they need hangs on that.
+        Once it is recorded, it is answered: what fails after that is an alert. An error would tell the caller
+        that nothing was sent, who would then ask again, under another id.
         """
-        causes, to_ask = in_flight(self._writer.state, self._clock())
-        defined = [
-            requests.DefineInstrument(ts_ns=self._clock(), actor="system", instrument=instrument)
-            for instrument in instruments
-        ]
-        self._writer.tends_groups = False
-        self._process([*defined, *causes])
-        self._perform(to_ask)
-        self.pump()
-        self._writer.tends_groups = True
-        self._process(self._grouping.reviews())
-
-    def _submissions(self, orders: Iterable[OrderRequest], actor: str) -> list[requests.SubmitOrder]:
-        """The orders as inputs, once all of them are known to be acceptable."""
-        submissions = [self._submission(order, actor) for order in orders]
-        stands_for: dict[str, OrderRequest] = {}
-        for order in (submission.order for submission in submissions):
-            if stands_for.setdefault(order.client_order_id, order) != order:
-                raise DuplicateClientOrderId(
-                    "client_order_id",
-                    f"{order.client_order_id!r} is given to two different orders in one call",
-                )
-        return submissions
-
-    def _submission(self, order: OrderRequest, actor: str) -> requests.SubmitOrder:
-        ts_ns = self._clock()
-        if not order.client_order_id:
-            order = replace(order, client_order_id=self.new_id())
-        known, ends_ts_ns = self.orders.find(order.client_order_id), None
-        if known is None:
-            ends_ts_ns = self._time.end_of(order, ts_ns)
-            verdict = evaluate_hooks(self._risk_hooks, order, self._context(order, ts_ns))
-        else:
-            resubmission(known, order)  # raises if it is another order
-            verdict = ALLOWED  # nothing will be sent, so there is nothing to judge
-        actor = actor or f"strategy:{order.strategy}"
-        return requests.SubmitOrder(
-            ts_ns=ts_ns, actor=actor, order=order, verdict=verdict, ends_ts_ns=ends_ts_ns
-        )
-
-    def _take(self, cause: requests.Input) -> Answer:
-        return self._request([cause])[0]
-
-    def _request(self, causes: Sequence[requests.Input]) -> list[Answer]:
-        """Commit requests, carry them out, and answer with the orders as they are then.
-
-        Once they are recorded, they are answered: what fails after that is an alert. An error would tell the
-        caller that nothing was sent, who would then ask again, under another id.
-        """
-        answers, refused = self._writer.process(causes)
-        try:
-            self._perform(effect for answer in answers for effect in answer.effects)
-            self.pump()
-        except Exception as error:  # a foreign client may raise anything
-            self._alert(self._interruption(error))
-        if refused is not None:
-            raise refused
-        return answers if self._venue is None else [self._as_now(answer) for answer in answers]
-
-    def _interruption(self, error: Exception) -> effects.Alert:
-        if not self._writer.is_closed:
-            return effects.Alert(getattr(error, "code", "venue_error"), f"no reports: {error}")
-        message = f"book {self.name} closed itself, as what the venue answered is not recorded: {error}"
-        return effects.Alert("book_closed", message)
+        answers = self._driver.ask(self._channel, ask)
+        if self._channel.intake is None:
+            return answers
+        self._channel.pump()
+        self._driver.run()
+        if not ask.one:
+            return [self._as_now(answer) for answer in answers]
+        answer = self._as_now(answers)
+        return answer if not ask.group_id else self._channel.with_group(answer, ask.group_id)
 
     def _as_now(self, answer: Answer) -> Answer:
         if answer.order is None or self._writer.is_closed:
             return answer
         return replace(answer, order=self.orders.get(answer.order.client_order_id))
-
-    def _process(self, causes: Iterable[requests.Input]) -> list[Answer]:
-        """Commit the causes, then perform their effects; what fails then is an alert, as in ``_request``."""
-        answers, refused = self._writer.process(causes)
-        try:
-            self._perform(effect for answer in answers for effect in answer.effects)
-        except Exception as error:  # a failed append: the causes are recorded, what came of a send is not
-            self._alert(self._interruption(error))
-        if refused is not None:
-            raise refused
-        return answers
-
-    def _perform(self, todo: Iterable[effects.Effect]) -> None:
-        """Carry out effects; what the sends led to is committed in turn."""
-        queue = deque(todo)
-        while queue:
-            effect = queue.popleft()
-            if isinstance(effect, effects.Alert):
-                self._alert(effect)
-            elif self._sender is not None:
-                found_out, alerts = self._sender.perform(effect)
-                queue.extend(alerts)
-                try:
-                    answers, _ = self._writer.process(found_out)  # our own findings are always acceptable
-                except BaseException:
-                    for alert in (left for left in queue if isinstance(left, effects.Alert)):
-                        self._alert(alert)  # of what is recorded; messages that were not sent are in doubt
-                    raise
-                queue.extend(effect for answer in answers for effect in answer.effects)
-
-    def _alert(self, alert: effects.Alert) -> None:
-        """Tell the listener. What it raises is its own affair: what happened is recorded already."""
-        if self._on_alert is not None:
-            with suppress(Exception):
-                self._on_alert(alert)
-
-    def _context(self, order: OrderRequest, ts_ns: int) -> RiskContext:
-        """What the hooks may look at; the user's own validators run first, as nothing may be created else."""
-        state = self._writer.state
-        instrument = state.positions.instrument(order.symbol)
-        if instrument is None:
-            raise UnknownInstrument(
-                "symbol", f"{order.symbol!r} is not defined in this book", "Define it first"
-            )
-        disclosed(order.side)
-        validate_order(order, instrument)
-        for validate in self._validators:
-            validate(order, instrument)
-        position = state.positions.position(order.symbol).quantity
-        return RiskContext(ts_ns, instrument, position, state.orders.open_count)
 
 
 def open_book(
@@ -458,8 +217,11 @@ def open_book(
     risk_hooks: Sequence[RiskHook] = (),
     validators: Sequence[ValidationHook] = (),
     clock: Clock = system_clock,
+    monotonic_ns: MonotonicClock | None = None,
     random_bits: RandomBits = system_random_bits,
     calendar: TradingCalendar | None = None,
+    retry_policy: RetryPolicy | None = None,
+    resends: bool = False,
     on_alert: OnAlert | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Book:
@@ -468,65 +230,52 @@ def open_book(
     Args:
         journal: an open journal, which stays its owner's to close, or an address such as
             ``sqlite:///trading.db`` or ``memory:``.
-        name: which of the journal's books.
-        instruments: what may be traded; those known already may change tick, step and limits.
-        cost_method: fixed when the book begins.
-        venue: where orders are sent. Without one, the caller carries out the effects.
-        risk_hooks: asked in order before every submission; the first that does not allow decides.
-        validators: run before an order is created; each raises ``InvalidInput`` to refuse.
-        clock, random_bits: time and chance, to make a run repeatable.
-        calendar: when the venue trades: day orders end with its sessions, and days begin with them.
-        on_alert: called with every alert, after it is durable.
-        progress: called with every sequence replayed.
+        name, instruments, cost_method, venue, risk_hooks, validators, calendar, retry_policy, resends,
+            on_alert: see ``BookSettings``.
+        clock, monotonic_ns, random_bits: time and chance, to make a run repeatable. The monotonic clock is
+            that of the system, or ``clock`` where that is not.
+        progress: called with the last sequence replayed, now and then.
 
     Raises:
         InvalidConfiguration: the cost method is not the one the book began with.
         JournalError and its children: the journal cannot be opened, or its chain is broken.
     """
-    method = to_word(cost_method, CostMethod, "cost_method")
+    settings = BookSettings(
+        name=name,
+        instruments=tuple(instruments),
+        cost_method=to_word(cost_method, CostMethod, "cost_method"),
+        venue=venue,
+        risk_hooks=tuple(risk_hooks),
+        validators=tuple(validators),
+        calendar=calendar,
+        retry_policy=retry_policy,
+        resends=resends,
+        on_alert=on_alert,
+    )
+    forward_ns = time.monotonic_ns if clock is system_clock else clock
+    surroundings = Surroundings(
+        clock=clock,
+        monotonic_ns=monotonic_ns or forward_ns,
+        random_bits=random_bits,
+        random=lambda: random_bits(_FRACTION_BITS) / 2**_FRACTION_BITS,
+    )
+    return _open(journal, settings, surroundings, progress)
+
+
+def _open(
+    journal: Journal | str,
+    settings: BookSettings,
+    surroundings: Surroundings,
+    progress: Callable[[int], None] | None,
+) -> Book:
     opened = open_journal(journal) if isinstance(journal, str) else journal
     try:
-        writer = _begin(opened, name, method, clock) or _resume(opened, name, method, clock, progress)
-        book = Book(
-            writer,
-            own_journal=opened if isinstance(journal, str) else None,
-            venue=venue,
-            risk_hooks=risk_hooks,
-            validators=validators,
-            clock=clock,
-            random_bits=random_bits,
-            calendar=calendar,
-            on_alert=on_alert,
-        )
-        book.settle(tuple(instruments))
+        callbacks, timers, loop = InlineCallbacks(), Timers(), Loop(opened)
+        driver = InlineDriver(loop, callbacks)
+        channel = open_channel(loop, opened, settings, surroundings, timers, callbacks, progress)
+        settle(channel, driver, settings.instruments)
     except BaseException:
         if isinstance(journal, str):
             opened.close()
         raise
-    return book
-
-
-def _begin(journal: Journal, name: str, method: CostMethod, clock: Clock) -> Writer | None:
-    """A new book's writer, its first record made; None if the journal has the book already."""
-    if journal.head(name) != EMPTY_HEAD:
-        return None
-    ts_ns = clock()
-    state, event = new_book(name, method, ts_ns, history_of(journal, name))
-    writer = Writer(journal, name, state, EMPTY_HEAD, clock)
-    writer.record(event, "system", ts_ns)
-    return writer
-
-
-def _resume(
-    journal: Journal, name: str, method: CostMethod, clock: Clock, progress: Callable[[int], None] | None
-) -> Writer:
-    """A writer that continues the book where its journal ends."""
-    state, head = rebuild(journal, name, progress)
-    if state.positions.cost_method is not method:
-        raise InvalidConfiguration(
-            "cost_method",
-            f"book {name} began with {state.positions.cost_method}, not {method}",
-            "Open it with the method it has, or begin another book",
-        )
-    catch_up_projections(journal, name, state, head)
-    return Writer(journal, name, state, head, clock)
+    return Book(channel, driver, timers, opened if isinstance(journal, str) else None)

@@ -2,55 +2,42 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from msgspec.structs import replace
 
 from execore.core.book_state import BookState
 from execore.core.order_groups import next_action
-from execore.core.risk_hook import ALLOWED, RiskContext, RiskHook, evaluate_hooks
+from execore.core.risk_hook import ALLOWED, evaluate_hooks
 from execore.model import group_requests, requests
-from execore.model.answers import Answer
-from execore.model.errors import BookClosed
 from execore.model.groups import LIVE_STATES, Group, GroupKind, GroupState, group_to_dict
 from execore.model.ids import derived_id
+from execore.model.keys import Key, KeyKind
 from execore.model.money import EXACT, ZERO
 from execore.model.orders import OrderRequest
 from execore.model.requests import RiskResult
 from execore.model.vocabulary import Side, TimeInForce
-from execore.runtime.clock import Clock
+from execore.runtime.asking import Ask
+from execore.runtime.input_maker import InputMaker
+
+One = TypeVar("One")
 
 
-class Grouping:
+class Grouping(Generic[One]):
     """The groups of one book: its ``groups``.
 
     Args:
-        state: the book's state as it is now.
-        take: makes a request of the core durable, carries it out and answers.
-        context: what risk hooks may look at for an order at a time.
-        risk_hooks: asked about every order of a group before the group is created.
-        end_of: when an order sent at a time ends by its time in force; None if nobody knows.
-        new_id: makes the id of a group that was given none.
+        state: the book's state as it is committed.
+        ask: queues a request and answers as the book does.
+        maker: makes inputs of requests.
     """
 
     def __init__(
-        self,
-        *,
-        state: Callable[[], BookState],
-        take: Callable[[requests.Input], Answer],
-        context: Callable[[OrderRequest, int], RiskContext],
-        risk_hooks: Sequence[RiskHook],
-        clock: Clock,
-        end_of: Callable[[OrderRequest, int], int | None],
-        new_id: Callable[[], str],
+        self, *, state: Callable[[], BookState], ask: Callable[[Ask], One], maker: InputMaker
     ) -> None:
         self._state = state
-        self._take = take
-        self._context = context
-        self._risk_hooks = tuple(risk_hooks)
-        self._clock = clock
-        self._end_of = end_of
-        self._new_id = new_id
+        self._ask = ask
+        self._maker = maker
 
     # --- requests -----------------------------------------------------------------------------------
 
@@ -62,7 +49,7 @@ class Grouping:
         parent: OrderRequest | None = None,
         group_id: str = "",
         actor: str = "",
-    ) -> Answer:
+    ) -> One:
         """Create a group, ask risk about every order of it, and send what can be sent now.
 
         The same group id with the same content answers with the group as it is and sends nothing. Ids that
@@ -79,25 +66,17 @@ class Grouping:
         Raises:
             InvalidInput: the orders make no group of this kind, or do not fit their instrument; by field.
             DuplicateClientOrderId: an id is taken by something else.
-            NotRecorded, OutcomeUnknown: as ``Book.submit``.
+            NotRecorded, OutcomeUnknown, Busy: as ``Book.submit``.
         """
-        ts_ns, group_id = self._clock(), group_id or self._new_id()
+        group_id = group_id or self._maker.new_id()
         wanted = [
             order if order.client_order_id else replace(order, client_order_id=_order_id(group_id, number))
             for number, order in enumerate(legs if parent is None else (parent, *legs))
         ]
-        known = group_id in self._state().groups  # then nothing will be sent, and there is nothing to judge
-        return self._asked(
-            group_requests.SubmitGroup(
-                ts_ns=ts_ns,
-                actor=actor or f"strategy:{wanted[0].strategy}" if wanted else actor,
-                group_id=group_id,
-                kind=kind,  # type: ignore[arg-type]  # a word will do
-                parent=None if parent is None else wanted[0],
-                legs=tuple(wanted if parent is None else wanted[1:]),
-                verdicts=(ALLOWED,) * len(wanted) if known else self._verdicts(parent, wanted, ts_ns),
-                day_ends_ts_ns=self._day_end(wanted, ts_ns),
-            )
+        return self._about(
+            group_id,
+            lambda state: self._submission(state, group_id, kind, wanted, parent is not None, actor),
+            [order.client_order_id for order in wanted],
         )
 
     def submit_bracket(
@@ -108,53 +87,35 @@ class Grouping:
         stop_loss: OrderRequest,
         group_id: str = "",
         actor: str = "",
-    ) -> Answer:
+    ) -> One:
         """An order, and the two exits from what it fills; see ``submit``."""
         legs = (take_profit, stop_loss)
         return self.submit(GroupKind.BRACKET, legs, parent=parent, group_id=group_id, actor=actor)
 
-    def release(self, group_id: str, *, actor: str = "operator") -> Answer:
+    def release(self, group_id: str, *, actor: str = "operator") -> One:
         """Ask risk again about a group that is held: it is sent, denied, or stays held.
 
         Raises:
-            UnknownGroup: there is no such group. NotRecorded, OutcomeUnknown: as ``Book.submit``.
+            UnknownGroup: there is no such group. NotRecorded, OutcomeUnknown, Busy: as ``Book.submit``.
         """
-        ts_ns, group = self._clock(), self.get(group_id)
-        verdicts = self._verdicts(group.parent, group.requests, ts_ns)
-        return self._asked(
-            group_requests.ReleaseGroup(
-                ts_ns=ts_ns,
-                actor=actor,
-                group_id=group_id,
-                verdicts=verdicts,
-                day_ends_ts_ns=self._day_end(group.requests, ts_ns),
-            )
-        )
+        return self._about(group_id, lambda state: self._release(state, group_id, actor))
 
-    def cancel(self, group_id: str, *, actor: str = "operator") -> Answer:
+    def cancel(self, group_id: str, *, actor: str = "operator") -> One:
         """Cancel all of the group that works, exits too, and send nothing more of it.
 
         Raises:
-            UnknownGroup: there is no such group. NotRecorded, OutcomeUnknown: as ``Book.submit``.
+            UnknownGroup: there is no such group. NotRecorded, OutcomeUnknown, Busy: as ``Book.submit``.
         """
-        return self._asked(group_requests.CancelGroup(ts_ns=self._clock(), actor=actor, group_id=group_id))
+        cause = group_requests.CancelGroup(ts_ns=self._maker.now_ns(), actor=actor, group_id=group_id)
+        return self._about(group_id, lambda _: cause)
 
-    def review(self, group_id: str, *, replace_lost: bool = False, actor: str = "operator") -> Answer:
+    def review(self, group_id: str, *, replace_lost: bool = False, actor: str = "operator") -> One:
         """Ask once more for what came to nothing; with ``replace_lost``, also for what was lost.
 
         Raises:
-            UnknownGroup: there is no such group. NotRecorded, OutcomeUnknown: as ``Book.submit``.
+            UnknownGroup: there is no such group. NotRecorded, OutcomeUnknown, Busy: as ``Book.submit``.
         """
-        ts_ns, group = self._clock(), self.get(group_id)
-        return self._asked(
-            group_requests.ReviewGroup(
-                ts_ns=ts_ns,
-                actor=actor,
-                group_id=group_id,
-                replace_lost=replace_lost,
-                day_ends_ts_ns=self._day_end(group.requests, ts_ns),
-            )
-        )
+        return self._about(group_id, lambda state: self._review(state, group_id, replace_lost, actor))
 
     # --- looking ------------------------------------------------------------------------------------
 
@@ -196,7 +157,7 @@ class Grouping:
 
     def reviews(self) -> list[requests.Input]:
         """What to ask when the book was opened again: every group that is not over, or has to act."""
-        ts_ns, state = self._clock(), self._state()
+        ts_ns, state = self._maker.now_ns(), self._state()
         return [
             group_requests.ReviewGroup(
                 ts_ns=ts_ns,
@@ -205,41 +166,87 @@ class Grouping:
                 day_ends_ts_ns=self._day_end(group.requests, ts_ns),
             )
             for group in state.groups
-            if group.state(state.orders.find) in LIVE_STATES or self._has_to_act(group, ts_ns)
+            if group.state(state.orders.find) in LIVE_STATES or _has_to_act(state, group, ts_ns)
         ]
 
-    def _has_to_act(self, group: Group, ts_ns: int) -> bool:
-        """Whether what was booked since the group was looked at makes something necessary."""
-        state = self._state()
-        instrument = state.positions.instrument(group.legs[0].symbol)
-        return instrument is not None and bool(next_action(group, state.orders.find, instrument, ts_ns))
+    def _submission(
+        self,
+        state: BookState,
+        group_id: str,
+        kind: GroupKind | str,
+        wanted: Sequence[OrderRequest],
+        has_parent: bool,
+        actor: str,
+    ) -> group_requests.SubmitGroup:
+        ts_ns = self._maker.now_ns()
+        parent = wanted[0] if has_parent else None
+        known = group_id in state.groups  # then nothing will be sent, and there is nothing to judge
+        return group_requests.SubmitGroup(
+            ts_ns=ts_ns,
+            actor=actor or f"strategy:{wanted[0].strategy}" if wanted else actor,
+            group_id=group_id,
+            kind=kind,  # type: ignore[arg-type]  # a word will do
+            parent=parent,
+            legs=tuple(wanted[1:] if has_parent else wanted),
+            verdicts=(ALLOWED,) * len(wanted) if known else self._verdicts(state, parent, wanted, ts_ns),
+            day_ends_ts_ns=self._day_end(wanted, ts_ns),
+        )
+
+    def _release(self, state: BookState, group_id: str, actor: str) -> group_requests.ReleaseGroup:
+        ts_ns, group = self._maker.now_ns(), state.groups.get(group_id)
+        return group_requests.ReleaseGroup(
+            ts_ns=ts_ns,
+            actor=actor,
+            group_id=group_id,
+            verdicts=self._verdicts(state, group.parent, group.requests, ts_ns),
+            day_ends_ts_ns=self._day_end(group.requests, ts_ns),
+        )
+
+    def _review(
+        self, state: BookState, group_id: str, replace_lost: bool, actor: str
+    ) -> group_requests.ReviewGroup:
+        ts_ns, group = self._maker.now_ns(), state.groups.get(group_id)
+        return group_requests.ReviewGroup(
+            ts_ns=ts_ns,
+            actor=actor,
+            group_id=group_id,
+            replace_lost=replace_lost,
+            day_ends_ts_ns=self._day_end(group.requests, ts_ns),
+        )
 
     def _day_end(self, orders: Sequence[OrderRequest], ts_ns: int) -> int | None:
         """When day orders sent now would end; None if there are none, or nobody knows."""
         of_today = (order for order in orders if order.time_in_force is TimeInForce.DAY)
-        return next((self._end_of(order, ts_ns) for order in of_today), None)
+        return next((self._maker.trading_time.end_of(order, ts_ns) for order in of_today), None)
 
     def _verdicts(
-        self, parent: OrderRequest | None, wanted: Sequence[OrderRequest], ts_ns: int
+        self, state: BookState, parent: OrderRequest | None, wanted: Sequence[OrderRequest], ts_ns: int
     ) -> tuple[RiskResult, ...]:
         """Risk's word on each order. Legs are judged on the position they will meet: the parent filled."""
         return tuple(
-            self._verdict(order, ts_ns, ZERO if parent is None or not number else _signed(parent))
+            self._verdict(state, order, ts_ns, ZERO if parent is None or not number else _signed(parent))
             for number, order in enumerate(wanted)
         )
 
-    def _verdict(self, order: OrderRequest, ts_ns: int, coming: Decimal) -> RiskResult:
-        context = self._context(order, ts_ns)
+    def _verdict(self, state: BookState, order: OrderRequest, ts_ns: int, coming: Decimal) -> RiskResult:
+        context = self._maker.context(state, order, ts_ns)
         expected = replace(context, position=EXACT.add(context.position, coming))
-        return evaluate_hooks(self._risk_hooks, order, expected)
+        return evaluate_hooks(self._maker.risk_hooks, order, expected)
 
-    def _asked(self, cause: group_requests.GroupRequest) -> Answer:
-        """The answer with the group as it is now, when the reports that were waiting are booked."""
-        answer = self._take(cause)
-        try:
-            return replace(answer, group=self.get(cause.group_id))
-        except BookClosed:  # on what came after the request, which is recorded and answered
-            return answer
+    def _about(
+        self,
+        group_id: str,
+        make: Callable[[BookState], group_requests.GroupRequest],
+        order_ids: Sequence[str] = (),
+    ) -> One:
+        keys = [Key(KeyKind.ORDER, key) for key in order_ids]
+        return self._ask(Ask(lambda state: (make(state),), keys, group_id=group_id))
+
+
+def _has_to_act(state: BookState, group: Group, ts_ns: int) -> bool:
+    """Whether what was booked since the group was looked at makes something necessary."""
+    instrument = state.positions.instrument(group.legs[0].symbol)
+    return instrument is not None and bool(next_action(group, state.orders.find, instrument, ts_ns))
 
 
 def _order_id(group_id: str, number: int) -> str:

@@ -1,66 +1,191 @@
 """Restart is replay: a book's state is rebuilt from its journal, and the chain is verified on the way."""
 
-from collections.abc import Callable, Iterator
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
+from typing import Final, Protocol, runtime_checkable
+
+import msgspec
 
 from execore.core.book_state import BookState
 from execore.core.order_ledger import History
-from execore.journal.codec import GENESIS, decode_record, next_hash
-from execore.journal.protocol import Changes, FillChange, FillRow, Head, Journal
+from execore.core.snapshot import SNAPSHOT_SCHEMA, restore
+from execore.journal.codec import decode_record, next_hash
+from execore.journal.protocol import EMPTY_HEAD, Head, Journal
 from execore.model.effects import QueryOrder
 from execore.model.errors import ChainBroken, InvalidInput
-from execore.model.events import AnyOrderEvent, FillBooked, OrderEvent
+from execore.model.events import AnyOrderEvent, OrderAdopted, OrderCreated, OrderEvent, OrderReowned
 from execore.model.money import exactly
-from execore.model.records import Record
+from execore.model.records import Record, StoredRecord
 from execore.model.requests import Input, RequestOutcomeUnknown, SubmitOutcomeUnknown
 from execore.model.vocabulary import OrderState
+from execore.runtime.archive import KEPT_ENDED, Archive
+
+PAGE: Final = 1_000
+"""Records that are verified, then folded, in one go: what a damaged one costs in folding for nothing."""
+
+
+def verified(
+    journal: Journal, book: str, after: Head = EMPTY_HEAD, until: int | None = None
+) -> Iterator[list[StoredRecord]]:
+    """Yield the book's records that follow ``after`` in order, a page at a time, each page checked.
+
+    Args:
+        until: the last sequence to read; to the end of the stream if not given.
+
+    Raises:
+        ChainBroken: a record is missing, out of place or changed; the error says which.
+    """
+    previous, expected = bytes.fromhex(after.hash), after.sequence + 1
+    records = journal.read(book, expected)
+    if until is not None:
+        records = islice(records, max(until - after.sequence, 0))
+    while page := list(islice(records, PAGE)):
+        for stored in page:
+            previous = next_hash(previous, stored.data)
+            if stored.sequence != expected or previous.hex() != stored.hash:
+                raise ChainBroken(
+                    f"book {book}: the chain breaks at sequence {expected}",
+                    "Run `execore audit verify`; restore the journal from a copy that verifies",
+                    sequence=expected,
+                )
+            expected += 1
+        yield page
 
 
 def replayed(journal: Journal, book: str) -> Iterator[Record]:
     """Yield the book's records in order, having checked each against the chain and the sequence.
 
     Raises:
-        ChainBroken: a record is missing, out of place or changed; the error says which.
-        NewerSchema: a newer execore wrote it.
+        ChainBroken: as ``verified`` does. NewerSchema: a newer execore wrote it.
     """
-    previous, expected = GENESIS, 1
-    for stored in journal.read(book):
-        previous = next_hash(previous, stored.data)
-        if stored.sequence != expected or previous.hex() != stored.hash:
-            raise ChainBroken(
-                f"book {book}: the chain breaks at sequence {expected}",
-                "Run `execore audit verify`; restore the journal from a copy that verifies",
-                sequence=expected,
-            )
-        yield decode_record(stored)
-        expected += 1
+    return map(decode_record, chain.from_iterable(verified(journal, book)))
+
+
+def recover(
+    journal: Journal, book: str, progress: Callable[[int], None] | None = None
+) -> tuple[BookState, Head]:
+    """Return what ``rebuild`` does, by the shortest way: from the newest snapshot on, if one can be used.
+
+    The records that the snapshot stands for are not verified again, and what is recorded meanwhile is left
+    out.
+    """
+    snapshot = journal.load_snapshot(book)
+    if snapshot is None or snapshot.schema != SNAPSHOT_SCHEMA:
+        return rebuild(journal, book, progress)
+    try:
+        state = restore(snapshot.state, history_of(journal, book))
+        until = journal.head(book).sequence
+        named = _named_after(journal, book, snapshot.head.sequence, until)
+        Archive(journal, book).recall_as_of(state, named, snapshot.head.sequence)
+        return state, follow(state, journal, book, snapshot.head, progress, until=until)
+    except (msgspec.MsgspecError, ChainBroken):  # the records are the truth: if they are bad, they say so
+        return rebuild(journal, book, progress)
+
+
+def _named_after(journal: Journal, book: str, sequence: int, until: int) -> set[str]:
+    """The orders that the records after ``sequence`` are of, or take over; those made by them left out."""
+    named: set[str] = set()
+    made: set[str] = set()
+    for stored in islice(journal.read(book, sequence + 1), max(until - sequence, 0)):
+        event = decode_record(stored).event
+        if isinstance(event, OrderCreated | OrderAdopted):
+            made.add(event.client_order_id)
+        elif isinstance(event, OrderEvent):
+            named.add(event.client_order_id)
+            if isinstance(event, OrderReowned):
+                named.add(event.external_order_id)
+    return named - made - {""}
 
 
 def rebuild(
     journal: Journal, book: str, progress: Callable[[int], None] | None = None
 ) -> tuple[BookState, Head]:
-    """Return the state that the book's records make, and the head they end in.
+    """Return the state that the book's records make, and the head they end in; raises as ``follow``.
+
+    What somebody records meanwhile is left out.
+    """
+    state, until = BookState(history_of(journal, book)), journal.head(book).sequence
+    return state, follow(state, journal, book, EMPTY_HEAD, progress, until=until)
+
+
+def follow(
+    state: BookState,
+    journal: Journal,
+    book: str,
+    after: Head,
+    progress: Callable[[int], None] | None = None,
+    *,
+    until: int | None = None,
+    folded: Callable[[list[StoredRecord]], None] | None = None,
+) -> Head:
+    """Fold the book's records that follow ``after`` into ``state``; return the head they end in.
+
+    Orders that are over leave ``state`` on the way, once no record to come is of them: so it never needs more
+    memory than the book did. Not with a journal that cannot tell; a ``MemoryJournal`` holds them all anyway.
 
     Args:
-        progress: called with each sequence that was folded.
+        progress: called with the last sequence that was folded, for every ``PAGE`` of them and at the end.
+        until: the last sequence to fold; to be given where somebody may append meanwhile, as an order that
+            left could be named again.
+        folded: called with every page, while ``state`` still has all the orders that it is of.
 
     Raises:
-        ChainBroken, NewerSchema: as ``replayed`` does.
+        ChainBroken: as ``verified`` does, or a record does not follow from those before it.
+        NewerSchema: a newer execore wrote it.
     """
-    state = BookState(history_of(journal, book))
-    fold = exactly(state.apply)  # and not the callback, which is somebody else's arithmetic
-    for record in replayed(journal, book):
+    head = after
+    kept: list[str] = []
+    for page in verified(journal, book, after, until):
+        _fold(state, book, page)
+        if folded is not None:
+            folded(page)
+        head = Head(page[-1].sequence, page[-1].hash)
+        if isinstance(journal, ForesightedJournal):
+            kept += _release(state, journal, head.sequence)
+        if progress is not None:
+            progress(head.sequence)
+    state.orders.ended.extendleft(reversed(kept))
+    return head
+
+
+@runtime_checkable
+class ForesightedJournal(Protocol):
+    """A journal that can tell which orders it will name again."""
+
+    def named_after(self, book: str, client_order_ids: Sequence[str], sequence: int) -> set[str]:
+        """Those of the orders that a record after ``sequence`` is of."""
+        ...
+
+
+def _release(state: BookState, journal: ForesightedJournal, sequence: int) -> list[str]:
+    """Let orders leave that are over; return external ones, which the record of another may take over."""
+    over = state.longest_over(KEPT_ENDED)
+    if not over:
+        return []
+    later = journal.named_after(state.book, over, sequence)
+    leaving: list[str] = []
+    external: list[str] = []
+    for key in over:
+        order = state.orders.in_memory(key)
+        if order is not None and key not in later:
+            (external if order.external else leaving).append(key)
+    state.let_go(leaving)
+    return external
+
+
+@exactly  # and not the callback, which is somebody else's arithmetic
+def _fold(state: BookState, book: str, page: list[StoredRecord]) -> None:
+    apply = state.apply
+    for stored in page:
+        record = decode_record(stored)
         try:
-            fold(record.event, record.ts_event_ns)
+            apply(record.event, record.ts_event_ns)
         except (InvalidInput, KeyError, ArithmeticError) as error:
             raise ChainBroken(
                 f"book {book}: record {record.sequence} does not follow from those before it ({error})",
                 "The chain may hold, but execore did not write this; restore a copy that opens",
                 sequence=record.sequence,
             ) from error
-        if progress is not None:
-            progress(record.sequence)
-    return state, journal.head(book)
 
 
 def in_flight(state: BookState, now_ns: int) -> tuple[list[Input], list[QueryOrder]]:
@@ -96,46 +221,3 @@ def history_of(journal: Journal, book: str) -> History:
                 yield event
 
     return history
-
-
-@runtime_checkable
-class ProjectedJournal(Protocol):
-    """A journal with tables for orders, fills and positions beside its records."""
-
-    def projection_head(self, book: str) -> int:
-        """Up to which sequence the tables are complete."""
-        ...
-
-    def clear_projections(self, book: str) -> None:
-        """Empty the book's tables."""
-        ...
-
-    def write_projections(self, book: str, sequence: int, changes: Changes) -> None:
-        """Write rows that are complete up to ``sequence``."""
-        ...
-
-
-def catch_up_projections(journal: Journal, book: str, state: BookState, head: Head) -> None:
-    """Build a book's tables anew if they lag behind its records; leave alone a journal that has none.
-
-    Raises:
-        JournalError: as ``Journal.append``, when they cannot be written.
-    """
-    if isinstance(journal, ProjectedJournal) and journal.projection_head(book) != head.sequence:
-        journal.clear_projections(book)
-        journal.write_projections(book, head.sequence, whole_projection(journal, book, state))
-
-
-@exactly
-def whole_projection(journal: Journal, book: str, state: BookState) -> Changes:
-    """Everything the projection tables must hold for a book, made from its records and their state."""
-    fills: list[FillRow] = []
-    changes: list[FillChange] = []
-    for record in replayed(journal, book):
-        event = record.event
-        if isinstance(event, FillBooked):
-            fills.append(FillRow(record.sequence, record.ts_event_ns, event))
-        elif isinstance(event, FillChange):
-            changes.append(event)
-    traded = dict.fromkeys(row.fill.symbol for row in fills)
-    return Changes(list(state.orders), fills, list(map(state.positions.position, traded)), changes)

@@ -55,7 +55,7 @@ class VenueRetryBudget:
         return decision
 
 
-class _Attempts:
+class Attempts:
     """The attempts of one call: what both executors know, and how they decide."""
 
     def __init__(
@@ -145,7 +145,7 @@ def run_with_retry(
         OutcomeNotKnown: the write may have taken effect, and there is no ``query``, or it failed too.
         Exception: whatever the last attempt raised; a write then certainly had no effect.
     """
-    attempts = _Attempts(policy, operation, budget, clock, random, table)
+    attempts = Attempts(policy, operation, budget, clock, random, table)
     while True:
         try:
             return call()
@@ -189,7 +189,7 @@ async def run_with_retry_async(
         OutcomeNotKnown: the write may have taken effect, and there is no ``query``, or it failed too.
         Exception: whatever the last attempt raised; a write then certainly had no effect.
     """
-    attempts = _Attempts(policy, operation, budget, clock, random, table)
+    attempts = Attempts(policy, operation, budget, clock, random, table)
     while True:
         try:
             return await call()

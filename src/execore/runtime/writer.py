@@ -1,30 +1,35 @@
-"""The one writer of a book: steps inputs on the working state, and makes their events durable in one commit.
+"""One book's place in the writer: its working state, what was stepped on it, and where its stream ends.
 
 Order of duties: step, append (durable), and only then are effects and answers let go. When an append fails,
-the working state is thrown away and the book closes: what the journal holds is the truth, and opening the
-book again replays it.
+the working state is given up and the book closes: what the journal holds is the truth, and opening the book
+again replays it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from execore.core.book_state import BookState
 from execore.core.engine import step
-from execore.journal.protocol import Changes, FillChange, FillRow, Head, Journal
+from execore.core.recall import needs_past
+from execore.journal.protocol import NO_CHANGES, Append, Head, Journal
 from execore.model.answers import Answer
 from execore.model.errors import BookClosed, InvalidInput
-from execore.model.events import AnyEvent, FillBooked, OrderAcknowledged, OrderEvent, OrderReowned
-from execore.model.money import exactly
+from execore.model.events import AnyEvent
+from execore.model.keys import Key
 from execore.model.orders import Order
 from execore.model.records import Record
 from execore.model.reports import Report
 from execore.model.requests import Input
+from execore.runtime.archive import KEPT_ENDED, Archive
 from execore.runtime.clock import Clock
+from execore.runtime.projecting import changes_of
 
 
 class Writer:
     """Owns the working state of one book and its place in the journal.
 
     Attributes:
+        book: its name.
+        head: where its stream ends, as far as is durable.
         tends_groups: whether order groups do what an input makes necessary; not while a book is settling.
     """
 
@@ -32,14 +37,18 @@ class Writer:
         self.book = book
         self.head = head
         self.tends_groups = True
-        self._journal = journal
+        self._archive = Archive(journal, book)
+        self._given_up: BookState | None = None
         self._state: BookState | None = state
         self._clock = clock
         self._failure: BaseException | None = None
+        self._taken: list[tuple[Input, Answer]] = []
+
+    # --- the working state ----------------------------------------------------------------------------
 
     @property
     def state(self) -> BookState:
-        """The working state; between calls it is what the journal holds.
+        """The working state; between commits it is what the journal holds.
 
         Raises:
             BookClosed: the book was closed, or an append failed.
@@ -58,100 +67,107 @@ class Writer:
         """Whether the book was closed, or closed itself when an append failed."""
         return self._state is None
 
-    @exactly
-    def process(self, causes: Iterable[Input]) -> tuple[list[Answer], InvalidInput | None]:
-        """Step every input, one after the other, and commit all their events at once.
+    @property
+    def failure(self) -> BaseException | None:
+        """What it closed itself on, if it did."""
+        return self._failure
 
-        Returns:
-            The answers, and the error of an input that is not acceptable. Everything before that input is
-            committed, and its effects are the caller's to carry out; it and those after it changed nothing.
+    @property
+    def given_up(self) -> BookState | None:
+        """After a failure, the working state as it was: it may be ahead of the journal. For cancels only."""
+        return self._given_up
+
+    # --- stepping -------------------------------------------------------------------------------------
+
+    def recall(self, keys: Sequence[Key], causes: Sequence[Input]) -> None:
+        """Bring back what memory has let go of, and these ids or inputs name.
 
         Raises:
-            NotRecorded, OutcomeUnknown: the append failed; the book is closed.
+            JournalError: the journal cannot be read.
         """
         state = self.state
-        answers: list[Answer] = []
-        taken: list[tuple[Input, Answer]] = []
-        refused: InvalidInput | None = None
-        now_ns = self._clock() if state.groups.places else None
+        if state.is_whole:
+            return
+        named = [key for key in keys if state.orders.find(key.text) is None]
+        if named:
+            self._archive.recall(state, named)
+        if causes:
+            self._archive.load(state, causes)
+
+    def find_order(self, client_order_id: str) -> Order | None:
+        """The order of this id, in memory or not; None if there never was one. Raises as ``recall``."""
+        return self._archive.find(self.state, client_order_id)
+
+    def must_commit_before(self, cause: Input) -> bool:
+        """Whether the input wants the past of an instrument, and not all of that is recorded."""
+        return bool(self._taken and needs_past(self.state, cause))
+
+    def step(self, cause: Input, now_ns: int | None) -> Answer:
+        """Step one input on the working state. Its events are durable after the next commit, not before.
+
+        Raises:
+            InvalidInput: the input is not acceptable, and nothing changed; never for a report.
+        """
+        state = self.state
         try:
-            for cause in causes:
-                answer = step(state, cause, now_ns=now_ns, tends_groups=self.tends_groups)
-                answers.append(answer)
-                if answer.events:
-                    taken.append((cause, answer))
+            symbols = needs_past(state, cause)
+            if symbols:
+                state.past = {symbol: self._archive.past(symbol) for symbol in symbols}
+            answer = step(state, cause, now_ns=now_ns, tends_groups=self.tends_groups)
         except InvalidInput as error:
-            if isinstance(
-                cause, Report
-            ):  # a report is a fact: what cannot take it is broken, and must not go on
+            if isinstance(cause, Report):  # a fact: what cannot take it is broken, and must not go on
                 self.close(error)
-                raise
-            refused = error
+            raise
         except BaseException as error:
             self.close(error)  # the step may be half folded: what the journal holds is the truth
             raise
-        self._commit(taken)
-        return answers, refused
+        if symbols:
+            state.past = {}
+        if answer.events:
+            self._taken.append((cause, answer))
+        return answer
 
-    def record(self, event: AnyEvent, actor: str, ts_ns: int) -> None:
-        """Commit one event that is folded into the state already: the opening of a book."""
-        sequence = self.head.sequence + 1
-        self._append([Record(sequence, self.book, ts_ns, self._clock(), actor, "", event)], Changes())
+    # --- committing -----------------------------------------------------------------------------------
+
+    @property
+    def has_uncommitted(self) -> bool:
+        """Whether something was stepped that is not durable."""
+        return bool(self._taken)
+
+    def to_append(self) -> Append:
+        """What was stepped since the last commit, as records."""
+        records = self._records()
+        return Append(self.book, self.head.sequence, records, changes_of(self.state, records))
+
+    def committed(self, head: Head) -> None:
+        """It is durable now. Orders that have ended may leave memory."""
+        self.head = head
+        self._taken.clear()
+        self.state.release(KEPT_ENDED)
+
+    def first_append(self, event: AnyEvent, actor: str, ts_ns: int) -> Append:
+        """One event that is folded into the state already: the opening of a book."""
+        record = Record(self.head.sequence + 1, self.book, ts_ns, self._clock(), actor, "", event)
+        return Append(self.book, self.head.sequence, [record], NO_CHANGES)
 
     def close(self, failure: BaseException | None = None) -> None:
         """Let go of the working state, because of ``failure`` if any. Closing twice is allowed."""
+        if failure is not None and self._state is not None:
+            self._given_up = self._state
         self._state = None
+        self._taken.clear()
         self._failure = self._failure or failure
 
-    def _commit(self, taken: list[tuple[Input, Answer]]) -> None:
-        try:
-            records = self._records(taken)
-            if records:
-                self._append(records, self._changes(records))
-        except BaseException as error:
-            self.close(error)  # the working state is ahead of the journal now
-            raise
-
-    def _records(self, taken: list[tuple[Input, Answer]]) -> list[Record]:
+    def _records(self) -> list[Record]:
         records: list[Record] = []
-        sequence = self.head.sequence
+        book, sequence = self.book, self.head.sequence
         now_ns = self._clock()
-        for cause, answer in taken:
+        for cause, answer in self._taken:
             described = cause_of(cause)
             for event in answer.events:
                 sequence += 1
-                records.append(
-                    Record(sequence, self.book, cause.ts_ns, now_ns, cause.actor, described, event)
-                )
+                records.append(Record(sequence, book, cause.ts_ns, now_ns, cause.actor, described, event))
         return records
-
-    def _append(self, records: list[Record], changes: Changes) -> None:
-        self.head = self._journal.append(self.book, self.head.sequence, records, changes)
-
-    def _changes(self, records: list[Record]) -> Changes:
-        """What these records change in the projections, each row once however often it changed."""
-        state = self.state
-        orders: dict[str, Order] = {}
-        symbols: dict[str, None] = {}
-        fills: list[FillRow] = []
-        changes: list[FillChange] = []
-        for record in records:
-            event = record.event
-            if isinstance(event, OrderEvent) and event.client_order_id:
-                order = state.orders.get(event.client_order_id)
-                orders[order.client_order_id] = order
-            if type(event) is FillBooked:
-                fills.append(FillRow(record.sequence, record.ts_event_ns, event))
-                symbols[event.symbol] = None
-            elif isinstance(event, FillChange):
-                changes.append(event)
-                if not isinstance(event, OrderReowned):
-                    symbols[event.was.symbol] = None
-            if type(event) is OrderReowned or (type(event) is OrderAcknowledged and event.side is not None):
-                # Fills, kept apart so far, are in the positions now, whatever symbol each of them named.
-                symbols |= dict.fromkeys(execution.symbol for execution in state.orders.executions)
-        positions = [state.positions.position(symbol) for symbol in symbols]
-        return Changes(list(orders.values()), fills, positions, changes)
 
 
 def cause_of(cause: Input) -> str:

@@ -78,6 +78,7 @@ class PaperVenue:
         self._answers: dict[str, VenueReport] = {}
         self._inbox: deque[tuple[int, Message]] = deque()
         self._outbox: list[VenueReport] = []
+        self._told = 0
 
     # --- the Venue protocol ---
 
@@ -124,14 +125,25 @@ class PaperVenue:
         """Tell everything about an order once more, by our id or the venue's; at once, without latency."""
         order = self._find(message)
         if order is None:
-            return QueryAnswer.NOT_FOUND
+            return QueryAnswer.ABSENT
         self._outbox.extend(order.history)
-        return QueryAnswer.FOUND
+        return QueryAnswer.REFUSED if order.ended is OrderState.REJECTED else QueryAnswer.FOUND
+
+    def mass_status(self, since_ts_ns: int) -> None:
+        """Tell everything about every order once more that is open, or of which something was told since."""
+        for order in self._orders.values():
+            if order.leaves or any(report.ts_ns >= since_ts_ns for report in order.history):
+                self._outbox.extend(order.history)
 
     def take_reports(self) -> list[VenueReport]:
-        """The reports since this was last called, oldest first."""
-        taken, self._outbox = self._outbox, []
-        return taken
+        """The reports that are not confirmed, oldest first."""
+        self._told = len(self._outbox)
+        return self._outbox[:]
+
+    def confirm_reports(self) -> None:
+        """Let go of the reports that were taken last."""
+        del self._outbox[: self._told]
+        self._told = 0
 
     # --- the tape ---
 

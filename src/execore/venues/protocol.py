@@ -47,7 +47,13 @@ class QueryAnswer(StrEnum):
     FOUND = "found"
     """What it knows is among the next reports."""
     NOT_FOUND = "not_found"
-    """It does not know it now. Proof of absence only as far as the capabilities say so."""
+    """It was not found where it was looked for, which is no proof of anything."""
+    ABSENT = "absent"
+    """It is not among open orders, nor closed ones, nor fills: all were searched. A proof, once the venue's
+    visibility lag is over."""
+    REFUSED = "refused"
+    """All were searched, and it is only among those that were refused: none of its id was ever in force. As
+    good as ABSENT; that it was refused is among the next reports."""
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,10 +145,26 @@ class Venue(Protocol):
         """
         ...
 
+    def mass_status(self, since_ts_ns: int) -> None:
+        """Ask for everything: ``take_reports`` then has every open order, and what happened to any order
+        since ``since_ts_ns`` (integer nanoseconds UTC), executions above all. Telling more does no harm.
+
+        Raises:
+            VenueError: there was no answer.
+        """
+        ...
+
     def take_reports(self) -> list[VenueReport]:
-        """The reports that have arrived since this was last called, oldest first; empty when there are none.
+        """The reports that arrived and are not confirmed, oldest first; empty when there are none.
 
         Raises:
             VenueError: the connection that brings them is gone for good.
+        """
+        ...
+
+    def confirm_reports(self) -> None:
+        """What ``take_reports`` returned last is on stable storage here: it need not be told again.
+
+        It never fails: a report that is told again is known by its content.
         """
         ...

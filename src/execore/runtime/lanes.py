@@ -1,0 +1,85 @@
+"""Where a venue is talked to: at once, or on a thread of its own, where a slow one holds up only itself."""
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, Protocol
+
+Job = Callable[[], Any]
+Done = Callable[[Any], None]
+
+
+class Lane(Protocol):
+    """Runs jobs in the order in which they were given."""
+
+    def run(self, job: Job, done: Done) -> None:
+        """Run ``job``, which never raises, and give what it returns to ``done``, on the writer's side."""
+        ...
+
+    def close(self) -> None:
+        """Finish what was given, and take nothing more."""
+        ...
+
+
+class InlineLane:
+    """Runs every job at once, in the caller's thread."""
+
+    def run(self, job: Job, done: Done) -> None:
+        """Run it now."""
+        done(job())
+
+    def close(self) -> None:
+        """Nothing is left to do."""
+
+
+class ThreadLane:
+    """A thread that talks to one venue.
+
+    Args:
+        name: of the thread.
+        post: has a call made on the writer's side.
+    """
+
+    def __init__(self, name: str, post: Callable[[Callable[[], None]], None]) -> None:
+        self._post = post
+        self._unfinished = 0
+        self._counting = threading.Lock()
+        self._jobs: SimpleQueue[tuple[Job, Done] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every job is done and posted."""
+        return not self._unfinished
+
+    def run(self, job: Job, done: Done) -> None:
+        """Queue it."""
+        with self._counting:
+            self._unfinished += 1
+        self._jobs.put((job, done))
+
+    def close(self, timeout_seconds: float = 10.0) -> None:
+        """Finish what was given; wait for that, as long as the venue's own timeouts make it last."""
+        self._jobs.put(None)
+        self._thread.join(timeout_seconds)
+
+    def _work(self) -> None:
+        while (item := self._jobs.get()) is not None:
+            self._post(_outcome(*item))
+            with self._counting:
+                self._unfinished -= 1
+
+
+def _outcome(job: Job, done: Done) -> Callable[[], None]:
+    """Run a job; return the call that takes what it returned to the writer's side."""
+    try:
+        value = job()
+    except BaseException as error:  # a client that ends its thread: without one nothing is sent any more
+        return partial(_raise, error)
+    return partial(done, value)
+
+
+def _raise(error: BaseException) -> None:
+    raise RuntimeError(f"a venue's client raised {type(error).__name__}: {error}") from error

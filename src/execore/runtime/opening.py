@@ -1,0 +1,262 @@
+"""How a book comes to be open: begun or replayed, and everything that was in flight given an outcome."""
+
+import random as _random
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from execore.core.engine import open_book as new_book
+from execore.core.retry_policy import Random, RetryPolicy
+from execore.journal.codec import decode_record
+from execore.journal.protocol import EMPTY_HEAD, Journal
+from execore.model import effects
+from execore.model.errors import InvalidConfiguration
+from execore.model.instruments import Instrument
+from execore.model.requests import CancelOrder, DefineInstrument, Input
+from execore.model.vocabulary import CostMethod, to_word
+from execore.runtime.asking import Ask
+from execore.runtime.callbacks import Callbacks
+from execore.runtime.channel import Channel
+from execore.runtime.clock import Clock, RandomBits, system_clock, system_random_bits
+from execore.runtime.drivers import InlineDriver
+from execore.runtime.fallback import FallbackFile
+from execore.runtime.input_maker import InputMaker
+from execore.runtime.intake import Intake
+from execore.runtime.lanes import InlineLane
+from execore.runtime.loop import Loop
+from execore.runtime.projecting import catch_up_projections
+from execore.runtime.recovery import history_of, in_flight, recover
+from execore.runtime.resolving import Resolver
+from execore.runtime.sender import Sender
+from execore.runtime.timers import MonotonicClock, Timers
+from execore.runtime.trading_time import TradingTime
+from execore.runtime.writer import Writer
+
+_MARGIN_NS: Final = 60_000_000_000
+"""How much further back than declared the venue is asked what happened: two clocks never agree."""
+_SECOND_NS: Final = 1_000_000_000
+
+
+class BookSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One book and how it trades.
+
+    Attributes:
+        name: which of the journal's books.
+        instruments: what may be traded; those known already may change tick, step and limits.
+        cost_method: fixed when the book begins.
+        venue: where orders are sent. Without one, the caller carries out the effects.
+        risk_hooks: asked in order before every submission; the first that does not allow decides.
+        validators: run before an order is created; each raises ``InvalidInput`` to refuse.
+        calendar: when the venue trades: day orders end with its sessions, and days begin with them.
+        retry_policy: how often a message is tried again that was certainly not sent, or throttled; None: not.
+        resends: whether an order that the venue does not have is sent again, with the same id, where that
+            cannot make a second one; else it is FAILED once its absence is proven.
+        fallback_path: where cancels are noted that are sent while storage has failed; beside the journal if
+            empty. Another disk is the better place.
+        on_alert: called with every alert, after it is durable.
+    """
+
+    name: str = "main"
+    instruments: tuple[Instrument, ...] = ()
+    cost_method: CostMethod = CostMethod.AVERAGE
+    venue: Any = None
+    risk_hooks: tuple[Any, ...] = ()
+    validators: tuple[Any, ...] = ()
+    calendar: Any = None
+    retry_policy: RetryPolicy | None = None
+    resends: bool = False
+    fallback_path: str = ""
+    on_alert: Any = None
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """Time and chance, as a process or a simulation has them.
+
+    Attributes:
+        clock: integer nanoseconds UTC.
+        monotonic_ns: integer nanoseconds that only go forward: for waiting.
+        random_bits: ids are made of it.
+        random: uniform in [0, 1): waits are spread with it.
+    """
+
+    clock: Clock = system_clock
+    monotonic_ns: MonotonicClock = time.monotonic_ns
+    random_bits: RandomBits = system_random_bits
+    random: Random = _random.random
+
+
+def open_channel(
+    loop: Loop,
+    journal: Journal,
+    settings: BookSettings,
+    surroundings: Surroundings,
+    timers: Timers,
+    callbacks: Callbacks,
+    progress: Callable[[int], None] | None = None,
+) -> Channel:
+    """Begin or replay a book, and add it to the loop; nothing is settled yet.
+
+    Raises:
+        InvalidConfiguration: the cost method is not the one the book began with.
+        JournalError and its children: the journal cannot be read, or its chain is broken.
+    """
+    method = to_word(settings.cost_method, CostMethod, "cost_method")
+    clock = surroundings.clock
+    writer = _begin(journal, settings.name, method, clock) or _resume(
+        journal, settings.name, method, clock, progress
+    )
+    maker = InputMaker(
+        risk_hooks=settings.risk_hooks,
+        validators=settings.validators,
+        clock=clock,
+        random_bits=surroundings.random_bits,
+        trading_time=TradingTime(settings.calendar, settings.venue),
+    )
+    channel = Channel(
+        journal,
+        writer,
+        maker,
+        put=loop.put,
+        resolver=_resolver(settings, surroundings),
+        monotonic_ns=surroundings.monotonic_ns,
+        callbacks=callbacks,
+        on_alert=settings.on_alert,
+    )
+    channel.fallback = _fallback(journal, settings)
+    if settings.venue is not None:
+        _connect(channel, settings, surroundings, timers)
+    loop.channels.append(channel)
+    return channel
+
+
+def _fallback(journal: Journal, settings: BookSettings) -> FallbackFile | None:
+    """Where emergency cancels are noted; nowhere, if the journal is no file and nobody names one."""
+    path = settings.fallback_path or getattr(journal, "path", "")
+    return FallbackFile(settings.fallback_path or f"{path}.cancels") if path else None
+
+
+def _connect(channel: Channel, settings: BookSettings, surroundings: Surroundings, timers: Timers) -> None:
+    """Tie a book to its venue, which is talked to at once until the book is open."""
+    sender = Sender(
+        settings.venue,
+        InlineLane(),
+        timers,
+        found_out=channel.found_out,
+        handed_over=channel.handed_over,
+        still_wanted=channel.still_wanted,
+        clock=surroundings.clock,
+        monotonic_ns=surroundings.monotonic_ns,
+        retry_policy=settings.retry_policy,
+        random=surroundings.random,
+    )
+    channel.sender = sender
+    channel.intake = Intake(
+        settings.venue,
+        lambda: sender.lane,
+        put=channel.put_inputs,
+        on_error=channel.cannot_take_reports,
+    )
+
+
+def _resolver(settings: BookSettings, surroundings: Surroundings) -> Resolver | None:
+    if settings.venue is None:
+        return None
+    return Resolver(
+        settings.venue.capabilities,
+        clock=surroundings.clock,
+        random=surroundings.random,
+        resend=settings.resends,
+    )
+
+
+def settle(channel: Channel, driver: InlineDriver, instruments: Sequence[Instrument] = ()) -> None:
+    """Give every request that was in flight when the process ended an outcome: unknown, and asked for.
+
+    The venue is asked for everything that happened since. Groups do nothing until what it has to report is
+    booked: what they need hangs on that.
+
+    Raises:
+        InvalidInput: an instrument is not acceptable. JournalError: the journal failed.
+        VenueError: the venue cannot say what it has to report.
+    """
+    writer, now_ns = channel.writer, channel.now_ns()
+    since_ns = _last_recorded_ns(channel)
+    writer.tends_groups = False
+    causes, well = in_flight(writer.state, now_ns)
+    absorbed = _absorbed(channel)
+    defined: list[Input] = [
+        DefineInstrument(ts_ns=now_ns, actor="system", instrument=instrument) for instrument in instruments
+    ]
+    driver.ask(channel, Ask(causes=[*defined, *causes, *absorbed], one=False))
+    if absorbed and channel.fallback is not None:
+        channel.fallback.forget(channel.name)
+    if channel.resolver is not None:
+        channel.resolver.watch_all(writer.state.orders, channel.monotonic_ns())
+        if not _mass_status(channel, since_ns):
+            for query in well:
+                channel.perform(query)
+        channel.ask_due()
+        driver.pump(channel)
+    writer.tends_groups = True
+    driver.ask(channel, Ask(causes=channel.grouping.reviews(), one=False))
+
+
+def _absorbed(channel: Channel) -> list[CancelOrder]:
+    """Cancels that were sent while storage had failed, to be recorded, and sent again under the same ids."""
+    file = channel.fallback
+    cancels = [] if file is None else file.read(channel.name)
+    requests = [cancel.to_request() for cancel in cancels]
+    channel.writer.recall((), requests)
+    return [cause for cause in requests if channel.writer.state.orders.find(cause.client_order_id)]
+
+
+def _last_recorded_ns(channel: Channel) -> int:
+    """When the book last recorded anything, integer nanoseconds UTC."""
+    stored = next(channel.journal.read(channel.name, channel.writer.head.sequence))
+    return decode_record(stored).ts_recorded_ns
+
+
+def _mass_status(channel: Channel, last_recorded_ns: int) -> bool:
+    """Ask the venue for everything since the book's last record; whether it could say."""
+    sender = channel.sender
+    if sender is None:
+        return False
+    declared = sender.venue.capabilities
+    lag_seconds = declared.late_report_window_seconds + declared.visibility_lag_seconds
+    since_ns = last_recorded_ns - lag_seconds * _SECOND_NS - _MARGIN_NS
+    try:
+        sender.venue.mass_status(since_ns)
+    except Exception as error:  # a foreign client may raise anything
+        message = f"the venue did not say what happened since the book was last open: {error}"
+        channel.alert(effects.Alert("mass_status_unanswered", message))
+        return False
+    return True
+
+
+def _begin(journal: Journal, name: str, method: CostMethod, clock: Clock) -> Writer | None:
+    """A new book's writer, its first record made; None if the journal has the book already."""
+    if journal.head(name) != EMPTY_HEAD:
+        return None
+    ts_ns = clock()
+    state, event = new_book(name, method, ts_ns, history_of(journal, name))
+    writer = Writer(journal, name, state, EMPTY_HEAD, clock)
+    (head,) = journal.append_all([writer.first_append(event, "system", ts_ns)])
+    writer.committed(head)
+    return writer
+
+
+def _resume(
+    journal: Journal, name: str, method: CostMethod, clock: Clock, progress: Callable[[int], None] | None
+) -> Writer:
+    """A writer that continues the book where its journal ends."""
+    catch_up_projections(journal, name)  # first, as the replay looks things up in them
+    state, head = recover(journal, name, progress)
+    if state.positions.cost_method is not method:
+        raise InvalidConfiguration(
+            "cost_method",
+            f"book {name} began with {state.positions.cost_method}, not {method}",
+            "Open it with the method it has, or begin another book",
+        )
+    return Writer(journal, name, state, head, clock)

@@ -1,0 +1,33 @@
+"""What is to be done later, on a clock that only goes forward: the wall clock orders nothing here."""
+
+import heapq
+from collections.abc import Callable
+from itertools import count
+
+MonotonicClock = Callable[[], int]
+"""Returns integer nanoseconds that only go forward, such as ``time.monotonic_ns``."""
+
+
+class Timers:
+    """Calls due at a time, the earliest first, and of equal times the one that was set first."""
+
+    def __init__(self) -> None:
+        self._due: list[tuple[int, int, Callable[[], None]]] = []
+        self._numbers = count()
+
+    def at(self, due_ns: int, call: Callable[[], None]) -> None:
+        """Have ``call`` made when the monotonic clock shows ``due_ns``, or as soon after as somebody asks."""
+        heapq.heappush(self._due, (due_ns, next(self._numbers), call))
+
+    def run_due(self, now_ns: int) -> int:
+        """Make the calls that are due; return how many. One that is set meanwhile waits for the next time."""
+        due = []
+        while self._due and self._due[0][0] <= now_ns:
+            due.append(heapq.heappop(self._due)[2])
+        for call in due:
+            call()
+        return len(due)
+
+    def next_due_ns(self) -> int | None:
+        """When the next call is due; None if there is none."""
+        return self._due[0][0] if self._due else None

@@ -1,0 +1,68 @@
+"""Who waits for an order to come to something: told when that is durable."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from execore.model.answers import Answer
+from execore.model.orders import Order
+from execore.runtime.handle import Handle
+
+Until = Callable[[Order], bool]
+
+
+class Watches:
+    """What is waited for in one book, by order. To be used under the writer's lock.
+
+    Args:
+        find: an order as it is now, by its id.
+    """
+
+    def __init__(self, find: Callable[[str], Order | None]) -> None:
+        self._find = find
+        self._waiting: dict[str, list[tuple[Until, Handle[Order]]]] = {}
+
+    def add(self, client_order_id: str, until: Until, handle: Handle[Order]) -> None:
+        """Settle ``handle`` with the order as soon as it is such."""
+        self._waiting.setdefault(client_order_id, []).append((until, handle))
+
+    def fulfil(self, answers: Iterable[Answer]) -> list[Handle[Any]]:
+        """Settle what these answers bring about; return the handles, for whoever waits to be woken."""
+        settled: list[Handle[Any]] = []
+        if not self._waiting:
+            return settled
+        for answer in answers:
+            for order in self._changed(answer):
+                for until, handle in self._waiting.pop(order.client_order_id, ()):
+                    if _is_settled_by(order, until, handle):
+                        settled.append(handle)
+                    else:
+                        self.add(order.client_order_id, until, handle)
+        return settled
+
+    def _changed(self, answer: Answer) -> Iterator[Order]:
+        """The orders that an answer changed and somebody waits for; one input may change several."""
+        about = "" if answer.order is None else answer.order.client_order_id
+        for key in {getattr(event, "client_order_id", ""): None for event in answer.events} | {about: None}:
+            if key in self._waiting:
+                order = answer.order if key == about else self._find(key)
+                if order is not None:
+                    yield order
+
+    def fail(self, error: BaseException) -> list[Handle[Any]]:
+        """Give up all that is waited for; return the handles."""
+        failed = [handle for waiting in self._waiting.values() for _, handle in waiting]
+        self._waiting.clear()
+        for handle in failed:
+            handle.settle(error=error)
+        return failed
+
+
+def _is_settled_by(order: Order, until: Until, handle: Handle[Order]) -> bool:
+    try:
+        if not until(order):
+            return False
+    except Exception as error:  # a user's own
+        handle.settle(error=error)
+    else:
+        handle.settle(order)
+    return True

@@ -1,0 +1,89 @@
+"""Taking a venue's reports: one lot at a time, confirmed once it is recorded, and told once it is all."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from execore.model.failures import VenueError
+from execore.model.reports import AcknowledgeReport
+from execore.runtime.intake import Intake
+from execore.runtime.lanes import InlineLane
+from runtime_support.threaded_venue import said
+from runtime_support.trading import ScriptedVenue
+
+
+class Desk:
+    """What stands around an intake: it records when the test says so."""
+
+    def __init__(self, reports: int) -> None:
+        self.venue = ScriptedVenue()
+        self.venue.reports.extend(said(AcknowledgeReport, f"order-{n}") for n in range(reports))
+        self.lots: list[Sequence[Any]] = []
+        self.recorded: list[Callable[[], None]] = []
+        self.errors: list[Exception] = []
+        self.intake = Intake(self.venue, InlineLane, put=self.put, on_error=self.errors.append)
+
+    def put(self, lot: Sequence[Any], recorded: Callable[[], None]) -> None:
+        self.lots.append(lot)
+        self.recorded.append(recorded)
+
+    def record(self) -> None:
+        """The last lot is durable."""
+        self.recorded.pop()()
+
+
+def test_a_lot_is_confirmed_when_it_is_recorded_and_the_next_is_taken_then() -> None:
+    desk = Desk(2)
+    ended: list[bool] = []
+    desk.intake.pump(ended.append)
+    desk.intake.pump(ended.append)  # while it is busy: the same round answers both
+    assert (len(desk.lots), len(desk.venue.reports), ended) == (1, 2, [])
+    desk.record()
+    assert (len(desk.lots), len(desk.venue.reports), ended) == (2, 1, [])
+    desk.record()
+    assert (len(desk.venue.reports), ended, desk.intake.taken) == (0, [True, True], 2)
+
+
+def test_a_venue_that_cannot_say_is_told_and_asked_again() -> None:
+    desk = Desk(1)
+    ended: list[bool] = []
+    desk.venue.failing["take_reports"] = VenueError("gone")
+    desk.intake.pump(ended.append)
+    assert (ended, [type(error) for error in desk.errors]) == ([False], [VenueError])
+    del desk.venue.failing["take_reports"]
+    desk.intake.pump(ended.append)
+    desk.record()
+    assert ended == [False, True]
+
+
+def test_a_confirmation_that_fails_is_told_and_the_reports_come_again() -> None:
+    desk = Desk(1)
+    real = desk.venue.confirm_reports
+    confirm: Any = lambda: 1 / 0  # noqa: E731
+    desk.venue.confirm_reports = confirm  # type: ignore[method-assign]
+    desk.intake.pump()
+    desk.record()
+    desk.venue.confirm_reports = real  # type: ignore[method-assign]
+    desk.record()
+    assert (len(desk.lots), [type(error) for error in desk.errors]) == (2, [ZeroDivisionError])
+    assert not desk.venue.reports
+
+
+def test_a_venue_that_reports_without_end_is_left_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("execore.runtime.intake._MAXIMUM_ROUNDS", 3)
+    desk = Desk(9)
+    ended: list[bool] = []
+    desk.intake.pump(ended.append)
+    while desk.recorded:
+        desk.record()
+    assert (len(desk.lots), ended, len(desk.errors)) == (3, [False], 1)
+
+
+def test_once_it_is_stopped_it_confirms_what_it_has_and_takes_no_more() -> None:
+    desk = Desk(2)
+    desk.intake.pump()
+    desk.intake.stop()
+    desk.record()
+    desk.intake.pump()
+    assert (len(desk.lots), len(desk.venue.reports)) == (1, 1)

@@ -1,0 +1,103 @@
+"""Snapshots taken beside the writer: they make what the records make, and the writer is not disturbed."""
+
+import json
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from execore import SqliteJournal, open_book
+from execore.core.snapshot import snapshot_of, state_hash
+from execore.journal.memory import MemoryJournal
+from execore.journal.protocol import Journal
+from execore.model.reports import AcknowledgeReport, FillReport
+from execore.runtime.book import Book
+from execore.runtime.recovery import rebuild, recover
+from execore.runtime.snapshots import Snapshotter, take_snapshot
+from runtime_support.trading import BITCOIN, START_NS, order
+
+
+def trade(book: Book, numbers: range) -> None:
+    book.submit_all([order(number) for number in numbers])
+    for number in numbers:
+        named: dict[str, Any] = {"ts_ns": START_NS, "client_order_id": f"order-{number}", "symbol": "BTC-USD"}
+        book.apply([AcknowledgeReport(**named, venue_order_id=f"V{number}")])
+        if number % 2:
+            traded: dict[str, Any] = {"quantity": Decimal(1), "price": Decimal(100)}
+            book.apply([FillReport(**named, **traded, execution_id=f"E{number}")])
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Journal:
+    return MemoryJournal() if request.param == "memory" else SqliteJournal(tmp_path / "book.db")
+
+
+def test_from_any_snapshot_and_from_nothing_the_state_is_the_same(journal: Journal) -> None:
+    book = open_book(journal, instruments=[BITCOIN])
+    for first in range(0, 40, 10):
+        trade(book, range(first, first + 10))
+        taken = take_snapshot(journal, "main")
+        assert taken is not None
+        assert taken.head == book.head
+        trade(book, range(first + 100, first + 105))
+        from_nothing, head = rebuild(journal, "main")
+        from_snapshot, same_head = recover(journal, "main")
+        text = snapshot_of(from_nothing)
+        assert head == same_head == book.head
+        assert snapshot_of(from_snapshot) == text == snapshot_of(book._writer.state)
+        assert state_hash(text) == state_hash(snapshot_of(from_snapshot))
+
+
+def test_a_book_without_records_has_none() -> None:
+    assert take_snapshot(MemoryJournal(), "main") is None
+
+
+def test_a_reader_takes_it_while_the_owner_writes(tmp_path: Path) -> None:
+    path = tmp_path / "book.db"
+    with SqliteJournal(path) as owned:
+        book = open_book(owned, instruments=[BITCOIN])
+        trade(book, range(10))
+        with SqliteJournal(path, read_only=True) as reader:
+            taken = take_snapshot(reader, "main")
+        assert taken is not None
+        assert taken.head == book.head
+        trade(book, range(10, 20))
+        loaded = owned.load_snapshot("main")
+        assert loaded is not None
+        assert loaded.head == taken.head
+
+
+def test_the_command_says_what_it_took(tmp_path: Path) -> None:
+    path = tmp_path / "book.db"
+    with open_book(f"sqlite:///{path}", instruments=[BITCOIN]) as book:
+        trade(book, range(10))
+        command = [sys.executable, "-m", "execore", "snapshot", "--json", "-j", f"sqlite:///{path}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        said = json.loads(done.stdout)
+        assert said["sequence"] == book.head.sequence
+        assert said["hash"] == book.head.hash
+        assert said["state_hash"] == state_hash(snapshot_of(book._writer.state))
+        assert said["bytes"] > 0
+
+
+def test_a_snapshotter_has_one_taken_when_there_is_enough_new(tmp_path: Path) -> None:
+    path = tmp_path / "book.db"
+    with SqliteJournal(path) as journal:
+        book = open_book(journal, instruments=[BITCOIN])
+        trade(book, range(10))
+        snapshotter = Snapshotter(str(path), every_records=20)
+        snapshotter.look("main", 19)
+        assert snapshotter._running is None
+        snapshotter.look("main", book.head.sequence)
+        assert snapshotter._running is not None
+        assert snapshotter._running.wait(60) == 0
+        first = snapshotter._running
+        snapshotter.look("main", book.head.sequence + 19)
+        assert snapshotter._running is first, "not enough is new"
+        loaded = journal.load_snapshot("main")
+        assert loaded is not None
+        assert loaded.head == book.head
+        snapshotter.close()
