@@ -25,6 +25,7 @@ from typer.testing import CliRunner
 from execore import OrderState, SqliteJournal, open_book
 from execore.cli.main import app
 from execore.model.reports import FillReport
+from execore.testing import runtime_benchmark
 from execore.views.trail import parse_utc, utc_text
 from runtime_support.trading import BITCOIN, START_NS, order
 from venues_support.random_mbo import random_records, write_file
@@ -103,7 +104,7 @@ def installed(*words: object, **options: Any) -> subprocess.CompletedProcess[str
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A journal that the demo made. Look at it only."""
     path = tmp_path_factory.mktemp("demo") / "demo.db"
-    ok("demo", "--journal", f"sqlite:///{path}", "--quotes", 200)
+    ok("demo", "--journal", f"sqlite:///{path}", "--quotes", 200, "--no-crash")
     return path
 
 
@@ -139,41 +140,6 @@ def numbers_in(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
             yield from numbers_in(item, key)
     elif key in NUMBERS:
         yield key, value
-
-
-# --- demo -----------------------------------------------------------------------------------------------
-
-
-def test_the_demo_with_the_same_seed_is_the_same_run_to_the_last_hash(tmp_path: Path) -> None:
-    first, second, other = (
-        lines("demo", "--journal", tmp_path / f"{name}.db", "--seed", seed, "--quotes", 150)[0]
-        for name, seed in (("a", 3), ("b", 3), ("c", 4))
-    )
-    assert first.pop("journal") != second.pop("journal")
-    assert first == second
-    assert first["hash"] != other["hash"]
-
-
-def test_the_demo_shows_orders_positions_and_a_chain_that_holds(demo: Path) -> None:
-    shown = ok("demo", "--journal", demo.with_name("shown.db"), "--quotes", 200)
-    for text in ("BTC-USD", "realised pnl", "exactly zero in every unit", "the chain holds", "audit verify"):
-        assert text in shown
-    (told,) = lines("demo", "--journal", demo.with_name("told.db"), "--quotes", 200)
-    assert told["ok"] is True
-    assert set(told["trial_balance"].values()) == {"0"}
-    assert told["orders"][0].keys() >= ORDER_KEYS
-    assert lines("orders", "--journal", demo) == [view | {"book": "main"} for view in told["orders"]]
-
-
-def test_the_demo_leaves_every_file_that_is_there_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("execore-demo.db").write_text("mine")
-    for number in (2, 3):
-        assert f"All of it is in execore-demo-{number}.db" in ok("demo", "--quotes", 5)
-    assert "is there already" in refused("invalid_configuration", 3, "demo", "--journal", "execore-demo.db")
-    assert Path("execore-demo.db").read_text() == "mine"
 
 
 # --- replay ---------------------------------------------------------------------------------------------
@@ -430,6 +396,39 @@ def test_the_core_can_be_measured() -> None:
     assert (measured["benchmark"], measured["orders"]) == ("core", 200)
     assert measured["lifecycles_per_cpu_second"] > 0
     assert "lifecycles per CPU second" in ok("bench", "core", "--orders", 200)
+
+
+def test_recovery_can_be_measured_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    command = ("bench", "recovery", "--events", 1_000, "--directory", tmp_path)
+    (measured,) = lines(*command)
+    assert (measured["benchmark"], measured["events"], measured["open_orders"]) == ("recovery", 1_000, 33)
+    assert "events from zero, verified" in ok(*command)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_runtime_can_be_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime_benchmark, "CALLERS", (1, 4))
+    command = ("bench", "runtime", "--lifecycles", 8, "--directory", tmp_path)
+    (measured,) = lines(*command)
+    assert measured["benchmark"] == "runtime"
+    ran = [(run["kind"], run["callers"], run["lifecycles"]) for run in measured["runs"]]
+    kinds = [(kind, callers, 8) for kind in ("asyncio", "threads") for callers in (1, 4)]
+    assert ran == [("inline", 1, 8), *kinds]
+    assert measured["core_lifecycles_per_second"] > 0
+    shown = ok(*command)
+    assert "by the core in memory" in shown
+    assert "4 asyncio" in shown
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_recovery_is_measured_in_a_directory_that_is_there(tmp_path: Path) -> None:
+    assert run("bench", "recovery", "--directory", tmp_path / "nowhere").exit_code == 2
+
+
+def test_pauses_of_the_garbage_collector_can_be_measured() -> None:
+    (measured,) = lines("bench", "memory", "--orders", 500)
+    assert (measured["benchmark"], measured["open_orders"], measured["lifecycles"]) == ("memory", 500, 50)
+    assert "longest pause of the garbage collector" in ok("bench", "memory", "--orders", 500)
 
 
 # --- journals that cannot be used -----------------------------------------------------------------------

@@ -1,41 +1,41 @@
-"""`demo`: a seeded strategy trades a made-up tape on the paper venue, through the real durable journal."""
+"""`demo`: a seeded strategy trades a made-up tape through the real durable journal, and dies in mid-flight.
 
-import random
+The venue and the trader are processes of their own. The trader kills itself with orders in flight, is
+started again, settles them with the venue, and trades on; in the end the venue's own books and the journal
+are compared.
+"""
+
+import signal
+import subprocess
+import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+import msgspec
 import typer
 
-from execore.cli.output import JsonOption, literal, out, print_json, print_rows, progress_bar, styled
+from execore.cli.demo_trader import BITCOIN, BOOK, Failed, Restarted, Session, Task, Traded, Word, venue_setup
+from execore.cli.output import Advance, JsonOption, literal, out, print_json, print_rows, progress_bar, styled
 from execore.core.position_ledger import position_to_dict
-from execore.core.risk_hook import OrderLimits
 from execore.journal.anchor import anchor_path, read_anchor
 from execore.journal.audit_log import AuditLog, Verification
 from execore.journal.sqlite import SqliteJournal
-from execore.model.errors import InvalidConfiguration
-from execore.model.instruments import Instrument
+from execore.model.errors import ExecoreError, InvalidConfiguration
 from execore.model.money import EXACT, text_of
-from execore.model.orders import OrderRequest, order_to_dict
-from execore.model.vocabulary import OrderType, Side, TimeInForce
 from execore.runtime.addresses import journal_path
-from execore.runtime.book import Book, open_book
-from execore.venues.paper import PaperVenue
-from execore.venues.tape import Quote, made_up_tape
+from execore.runtime.recovery import rebuild
+from execore.testing.settlement import Settled
+from execore.testing.venue_comparison import compare
+from execore.testing.venue_process import Exchange, VenueProcess
+from execore.testing.venue_wire import Books, Shown
+from execore.views import queries
 
-BOOK: Final = "main"
-START_NS: Final = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
-BITCOIN: Final = Instrument(
-    symbol="BTC-USD",
-    currency="USD",
-    base_currency="BTC",
-    tick_size=Decimal("0.5"),
-    quantity_step=Decimal("0.001"),
-    maximum_quantity=Decimal("0.02"),
-)
-_VENUE_MAXIMUM: Final = Decimal("0.014")
+_UNHEARD_QUOTES: Final = 5
 _SHOWN_ORDERS: Final = 12
 _ORDER_COLUMNS: Final = (
     "client_order_id",
@@ -55,6 +55,34 @@ _POSITION_COLUMNS: Final = (
     "realised_pnl",
     "unrealised_pnl",
 )
+_SETTLED_COLUMNS: Final = ("client_order_id", "in_flight_as", "settled_as", "filled", "evidence")
+
+
+class _Crash(msgspec.Struct, kw_only=True):
+    """How the trader died, and what became of what it left.
+
+    Attributes:
+        quote: the number of the last that it saw.
+        exit_code: of its process.
+        unheard_quotes: that went by before it was started again.
+        replayed: the last sequence that was recorded when it died.
+        sequence: the last one when everything was settled.
+    """
+
+    quote: int
+    exit_code: int
+    unheard_quotes: int
+    replayed: int
+    sequence: int
+    settled: list[Settled]
+
+
+class _Run(msgspec.Struct):
+    """What is left of a run: the venue's side of it, and its crash, if there was one."""
+
+    books: Books
+    shown: Shown
+    crash: _Crash | None
 
 
 def demo(
@@ -63,29 +91,22 @@ def demo(
     ] = None,
     quotes: Annotated[int, typer.Option("--quotes", min=1, help="Length of the tape")] = 600,
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same run")] = 7,
+    no_crash: Annotated[bool, typer.Option("--no-crash", help="Trade to the end in one process")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Trade a made-up tape on the paper venue and show orders, positions, PnL and the verified chain."""
+    """Trade a made-up tape, die in mid-flight, settle what was in flight, and prove that nothing is lost."""
     path = _unused(Path("execore-demo.db")) if journal is None else _new(journal)
-    tape = list(made_up_tape(BITCOIN, seed=seed, start_price=60_000, start_ts_ns=START_NS, quotes=quotes))
-    session = Session(path, seed)
-    try:
-        with progress_bar("trading", quotes) as bar:
-            for number, quote in enumerate(tape, 1):
-                session.trade(quote)
-                bar.to(number)
-        mark = EXACT.multiply(EXACT.add(tape[-1].bid, tape[-1].ask), Decimal("0.5"))
-        result = _result(session.book, mark)
-    finally:
-        session.book.close()
+    SqliteJournal(path).close()  # what is wrong with the place is said before anything is started
+    with progress_bar("trading", quotes) as bar:
+        run = (_trade if no_crash else _trade_and_die)(path, seed, quotes, bar)
     verification = _verify(path)
-    result |= {"ok": verification.ok, "records": verification.records, "hash": verification.head.hash}
-    result["journal"] = str(path)
+    result = _result(path, run) | {"records": verification.records, "hash": verification.head.hash}
+    result["ok"] = verification.ok and not result["venue"]["differences"]
     if as_json:
         print_json(result)
     else:
         _show(result, verification)
-    if not verification.ok:
+    if not result["ok"]:
         raise typer.Exit(1)
 
 
@@ -107,97 +128,95 @@ def _unused(path: Path) -> Path:
     return path if not path.exists() else next(other for other in candidates if not other.exists())
 
 
-class Session:
-    """A strategy, its book and its paper venue, on the tape's own time: the same seed gives the same run."""
-
-    def __init__(self, path: Path, seed: int) -> None:
-        self._now_ns = START_NS
-        self._chance = random.Random(seed)
-        at_venue = Instrument(
-            symbol=BITCOIN.symbol,
-            currency="USD",
-            base_currency="BTC",
-            tick_size=BITCOIN.tick_size,
-            quantity_step=BITCOIN.quantity_step,
-            maximum_quantity=_VENUE_MAXIMUM,
-        )
-        self.venue = PaperVenue("paper", [at_venue], start_ts_ns=START_NS, maker_fee_bps=-1, taker_fee_bps=5)
-        self.book = open_book(
-            f"sqlite:///{path}",
-            BOOK,
-            instruments=[BITCOIN],
-            venue=self.venue,
-            risk_hooks=[OrderLimits(maximum_quantity="0.015")],
-            clock=lambda: self._now_ns,
-            random_bits=self._chance.getrandbits,
-        )
-        self.book.transfer_cash("opening", "USD", 10_000)
-
-    def trade(self, quote: Quote) -> None:
-        """One quote: the market moves, reports come in, the strategy does something about it."""
-        self._now_ns = quote.ts_ns
-        self.venue.on_quote(*quote)
-        self.book.pump()
-        chance = self._chance.random()
-        if chance < 0.30:
-            self.book.submit(self._order(quote))
-        elif chance < 0.36:
-            self._cancel_oldest()
-        elif chance < 0.42:
-            self._amend_newest(quote)
-
-    def _order(self, quote: Quote) -> OrderRequest:
-        """Mostly quotes around the market, now and then an order of another type, or one too large."""
-        chance = self._chance
-        side = chance.choice((Side.BUY, Side.SELL))
-        crossing = chance.random() < 0.4
-        near, far = (quote.bid, quote.ask) if side is Side.BUY else (quote.ask, quote.bid)
-        order_type = chance.choices((OrderType.LIMIT, OrderType.MARKET, OrderType.STOP), (8, 1, 1))[0]
-        away = BITCOIN.tick_size * (20 if side is Side.BUY else -20)
-        return OrderRequest(
-            symbol=BITCOIN.symbol,
-            side=side,
-            quantity=Decimal(chance.randint(1, 16)) / 1000,
-            order_type=order_type,
-            price=(far if crossing else near) if order_type is OrderType.LIMIT else None,
-            stop_price=far + away if order_type is OrderType.STOP else None,
-            time_in_force=chance.choices((TimeInForce.GTC, TimeInForce.IOC), (8, 2))[0]
-            if order_type is OrderType.LIMIT
-            else TimeInForce.DAY,
-            strategy="demo",
-            metadata=(("reason", "crossing" if crossing else "quoting"),),
-        )
-
-    def _cancel_oldest(self) -> None:
-        resting = self.book.orders.open_orders()
-        if resting:
-            self.book.cancel(resting[0].client_order_id, actor="strategy:demo")
-
-    def _amend_newest(self, quote: Quote) -> None:
-        resting = [order for order in self.book.orders.open_orders() if order.price is not None]
-        if resting:
-            order = resting[-1]
-            price = quote.bid if order.side is Side.BUY else quote.ask
-            self.book.amend(order.client_order_id, price=price, actor="strategy:demo")
+# --- trading ----------------------------------------------------------------------------------------------
 
 
-def _result(book: Book, mark: Decimal) -> dict[str, Any]:
-    ledger = book.positions
-    position = ledger.position(BITCOIN.symbol)
-    shown = position_to_dict(position) | {"unrealised_pnl": text_of(position.unrealised_pnl(mark))}
-    return {
-        "orders": [order_to_dict(order) for order in book.orders],
-        "positions": [shown],
-        "cash": _texts(ledger.cash()),
-        "equity": _texts(ledger.equity({BITCOIN.symbol: mark})),
-        "mark": text_of(mark),
-        "trial_balance": _texts(ledger.trial_balance()),
-        "sequence": book.head.sequence,
-    }
+def _trade(path: Path, seed: int, quotes: int, bar: Advance) -> _Run:
+    """Trade to the end, with the venue in this process."""
+    exchange = Exchange(venue_setup(seed, quotes))
+    session = Session(path, exchange.venue, exchange.move_market, seed)
+    with session.book:
+        for _ in range(quotes):
+            bar.to(session.trade())
+        session.book.pump()
+    return _Run(exchange.books(), exchange.move_market(0), None)
 
 
-def _texts(amounts: dict[str, Decimal]) -> dict[str, str]:
-    return {unit: text_of(amount) for unit, amount in amounts.items()}
+def _trade_and_die(path: Path, seed: int, quotes: int, bar: Advance) -> _Run:
+    """Let a trader trade and die, and another life of it settle that and trade to the end.
+
+    Raises:
+        ExecoreError: a trader failed, with its own error where it has one.
+    """
+    with VenueProcess(venue_setup(seed, quotes)) as process, closing(process.client()) as venue:
+        until = (quotes + 1) // 2
+        task = Task(path=str(path), port=process.port, seed=seed, life=1, until=until, dies=True)
+        crash = _Crash(quote=0, exit_code=0, unheard_quotes=0, replayed=0, sequence=0, settled=[])
+        crash.exit_code = _live(task, bar, crash)
+        crash.quote = venue.move_market(0).number
+        crash.unheard_quotes = venue.move_market(_UNHEARD_QUOTES).number - crash.quote
+        venue.close()  # the venue serves one session after the other
+        _live(msgspec.structs.replace(task, life=2, until=quotes, dies=False), bar, crash)
+        return _Run(venue.books(), venue.move_market(0), crash)
+
+
+def _live(task: Task, bar: Advance, crash: _Crash) -> int:
+    """Run one life of the trader to its end; return its exit code.
+
+    Raises:
+        ExecoreError: it did not end as it should.
+    """
+    failed: Failed | None = None
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "execore.cli.demo_trader"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as trader:
+        try:
+            for word in _words(trader, task):
+                match word:
+                    case Traded(number):
+                        bar.to(number)
+                    case Restarted(replayed, sequence, settled):
+                        crash.replayed, crash.sequence, crash.settled = replayed, sequence, settled
+                    case Failed():
+                        failed = word
+        except BaseException:
+            trader.kill()
+            raise
+    if failed is not None:
+        raise _error(failed)
+    if (trader.returncode != 0) is not task.dies:
+        what = f"life {task.life} of the trader ended with exit code {trader.returncode}"
+        raise ExecoreError(what, "What it said on standard error says why")
+    return trader.returncode
+
+
+def _words(trader: subprocess.Popen[bytes], task: Task) -> Iterator[Word]:
+    """Give the trader its task, and yield what it tells."""
+    assert trader.stdin is not None
+    assert trader.stdout is not None
+    trader.stdin.write(msgspec.json.encode(task) + b"\n")
+    trader.stdin.close()
+    for line in trader.stdout:
+        yield msgspec.json.decode(line, type=Word)
+
+
+def _error(failed: Failed) -> Exception:
+    """The trader's error as one of ours, of the same kind, so that the command ends as if it were here."""
+    if failed.code == "system_error":
+        return OSError(failed.what)
+    waiting: list[type[ExecoreError]] = [ExecoreError]
+    for kind in waiting:
+        if kind.code == failed.code:
+            error = kind.__new__(kind)
+            ExecoreError.__init__(error, failed.what, failed.next_step)
+            return error
+        waiting += kind.__subclasses__()
+    return ExecoreError(failed.what, failed.next_step)
+
+
+# --- what it came to ----------------------------------------------------------------------------------------
 
 
 def _verify(path: Path) -> Verification:
@@ -206,10 +225,67 @@ def _verify(path: Path) -> Verification:
         return AuditLog(journal, BOOK).verify(read_anchor(anchor_path(str(path))).get(BOOK))
 
 
+def _result(path: Path, run: _Run) -> dict[str, Any]:
+    """All of it from the journal, and what the venue says to that."""
+    quote = run.shown.quote
+    assert quote is not None, "the tape has a quote"
+    mark = EXACT.multiply(EXACT.add(quote.bid, quote.ask), Decimal("0.5"))
+    with SqliteJournal(path, read_only=True) as journal:
+        state, head = rebuild(journal, BOOK)
+        orders = [{key: view[key] for key in view if key != "book"} for view in queries.orders(journal)]
+        comparison = compare(run.books, journal, BOOK)
+    ledger = state.positions
+    position = ledger.position(BITCOIN.symbol)
+    return {
+        "orders": orders,
+        "positions": [
+            position_to_dict(position) | {"unrealised_pnl": text_of(position.unrealised_pnl(mark))}
+        ],
+        "cash": _texts(ledger.cash()),
+        "equity": _texts(ledger.equity({BITCOIN.symbol: mark})),
+        "mark": text_of(mark),
+        "trial_balance": _texts(ledger.trial_balance()),
+        "sequence": head.sequence,
+        "journal": str(path),
+        "crash": msgspec.to_builtins(run.crash),
+        "venue": msgspec.to_builtins(comparison),
+    }
+
+
+def _texts(amounts: dict[str, Decimal]) -> dict[str, str]:
+    return {unit: text_of(amount) for unit, amount in amounts.items()}
+
+
+# --- for people -------------------------------------------------------------------------------------------
+
+
 def _show(result: dict[str, Any], verification: Verification) -> None:
+    if result["crash"] is not None:
+        _show_crash(result["crash"])
+    _show_books(result)
+    _show_proof(result, verification)
+    _show_next_steps(result)
+
+
+def _show_crash(crash: dict[str, Any]) -> None:
+    is_signal = crash["exit_code"] < 0
+    how = signal.Signals(-crash["exit_code"]).name if is_signal else f"exit code {crash['exit_code']}"
+    out.print(
+        f"after quote {crash['quote']} the trader killed itself in mid-flight ({how}), "
+        f"and {crash['unheard_quotes']} quotes went by unheard"
+    )
+    out.print(
+        f"the next life replayed {crash['replayed']:,} records, and asked the venue what became of the rest\n"
+    )
+    title = "in flight when it died, and how that was settled"
+    print_rows(crash["settled"], _SETTLED_COLUMNS, title, as_json=False)
+    out.print()
+
+
+def _show_books(result: dict[str, Any]) -> None:
     orders = result["orders"]
     states = Counter(order["state"] for order in orders)
-    title = f"the last {_SHOWN_ORDERS} of {len(orders)} orders"
+    title = f"the last {min(_SHOWN_ORDERS, len(orders))} of {len(orders)} orders"
     print_rows(orders[-_SHOWN_ORDERS:], _ORDER_COLUMNS, title, as_json=False)
     out.print("by state: " + ", ".join(f"{number} {state}" for state, number in sorted(states.items())))
     out.print()
@@ -219,13 +295,22 @@ def _show(result: dict[str, Any], verification: Verification) -> None:
     for what in ("cash", "equity"):
         amounts = ", ".join(f"{amount} {currency}" for currency, amount in result[what].items())
         out.print(f"{what}: {amounts}")
+
+
+def _show_proof(result: dict[str, Any], verification: Verification) -> None:
     off = {unit: total for unit, total in result["trial_balance"].items() if total != "0"}
     out.print(f"trial balance: {off or 'exactly zero in every unit'}")
+    venue = result["venue"]
+    word = ("DISAGREE", "bold red") if venue["differences"] else ("agree", "green")
+    held = ", ".join(f"{quantity} {symbol}" for symbol, quantity in venue["positions"].items())
+    counted = f": {venue['orders']} orders, {venue['executions']} executions, position {held or 'none'}"
+    out.print(styled("the venue's own books and the journal ", word, counted))
+    for difference in venue["differences"]:
+        out.print(f"  {literal(difference)}", soft_wrap=True)
     word = ("holds", "green") if verification.ok else ("is BROKEN", "bold red")
     out.print(
         styled("the chain ", word, f" over {verification.records:,} records, up to {verification.head.hash}")
     )
-    _show_next_steps(result)
 
 
 def _show_next_steps(result: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from execore import __version__
-from execore.cli import audit, bench, demo, read, replay
+from execore.cli import audit, bench, demo, read, replay, resolve, simulate, snapshot
 from execore.cli.output import complain, out, show_everything
 from execore.model.errors import (
     ExecoreError,
@@ -95,10 +95,13 @@ def execore(
 
 app.command()(demo.demo)
 app.command()(replay.replay)
+app.command()(simulate.simulate)
 app.command()(read.orders)
 app.command()(read.order)
 app.command()(read.fills)
 app.command()(read.positions)
+app.command()(resolve.resolve)
+app.command()(snapshot.snapshot)
 app.add_typer(audit.app, name="audit")
 app.add_typer(bench.app, name="bench")
 

@@ -55,12 +55,14 @@ def orders(
     state: Annotated[str | None, typer.Option("--state", help="Only orders in this state")] = None,
     symbol: SymbolOption = None,
     strategy: Annotated[str | None, typer.Option("--strategy", help="Only this strategy's")] = None,
+    flag: Annotated[str | None, typer.Option("--flag", help="Only orders with it, as cancel_unknown")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the orders of a book."""
     state = None if state is None else to_word(state.upper(), OrderState, "state")
     with reading(journal, book) as opened:
-        rows = queries.orders(opened, book=book, state=state, symbol=symbol, strategy=strategy)
+        found = queries.orders(opened, book=book, state=state, symbol=symbol, strategy=strategy)
+        rows = (row for row in found if flag is None or flag in row["flags"])
         print_rows(rows, _ORDER_COLUMNS, f"orders of {book}", as_json=as_json)
 
 

@@ -19,7 +19,8 @@ from execore.cli.output import (
     progress_bar,
     styled,
 )
-from execore.journal.protocol import EMPTY_HEAD
+from execore.journal.protocol import EMPTY_HEAD, Journal
+from execore.journal.sqlite import SqliteJournal
 from execore.model.effects import Alert
 from execore.model.errors import InvalidConfiguration
 from execore.model.instruments import Instrument
@@ -28,7 +29,9 @@ from execore.model.vocabulary import InstrumentKind
 from execore.runtime.addresses import open_journal
 from execore.runtime.book import Book, open_book
 from execore.runtime.drop_copy import mirror
+from execore.runtime.recovery import rebuild
 from execore.venues.databento_mbo import MboFile, read_mbo
+from execore.views.queries import orders_by_state
 
 
 def replay(
@@ -58,7 +61,9 @@ def replay(
             with progress_bar(f"replaying {file.name}", mbo.records) as bar:
                 outcomes = mirror(opened, mbo.reports(), bar.to)
             seconds = time.perf_counter() - started
-            summary = _summary(opened, mbo, outcomes, alerts, seconds) | {"journal": journal, "book": book}
+            states = _states(opened_journal, opened)
+            summary = _summary(opened, mbo, outcomes, alerts, seconds, states)
+            summary |= {"journal": journal, "book": book}
     finally:
         opened_journal.close()
     if as_json:
@@ -84,8 +89,21 @@ def _instruments(mbo: MboFile, currency: str, multiplier: str) -> list[Instrumen
     ]
 
 
+def _states(journal: Journal, book: Book) -> dict[str, int]:
+    """How many orders are in each state, those that left memory included."""
+    if isinstance(journal, SqliteJournal):
+        return orders_by_state(journal, book.name)
+    state, _ = rebuild(journal, book.name)  # of a journal in memory, which lets nothing go
+    return dict(Counter(order.state.value for order in state.orders))
+
+
 def _summary(
-    book: Book, mbo: MboFile, outcomes: Counter[str], alerts: Counter[str], seconds: float
+    book: Book,
+    mbo: MboFile,
+    outcomes: Counter[str],
+    alerts: Counter[str],
+    seconds: float,
+    states: dict[str, int],
 ) -> dict[str, Any]:
     resting = mbo.resting()
     leaves = {(order.symbol, order.venue_order_id): order.leaves for order in book.orders if order.leaves}
@@ -99,8 +117,8 @@ def _summary(
         "duplicate_executions": mbo.duplicates,
         "records_without_order": mbo.untouched,
         "alerts": dict(alerts),
-        "orders": len(book.orders),
-        "orders_by_state": dict(Counter(order.state.value for order in book.orders)),
+        "orders": sum(states.values()),
+        "orders_by_state": states,
         "open_orders": len(leaves),
         "open_quantity": text_of(sum(leaves.values(), Decimal(0))),
         "differences": differences,
