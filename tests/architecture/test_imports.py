@@ -98,7 +98,6 @@ LONGEST_FILE: Final = 420
 FUNCTION_EXCEPTIONS: Final[dict[str, str]] = {}
 FILE_EXCEPTIONS: Final = {
     "core/position_ledger.py": "one ledger: its accounts, its postings and its questions belong together",
-    "runtime/book.py": "the facade: every verb and every question of a user, each a few lines",
 }
 
 

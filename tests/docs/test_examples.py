@@ -33,7 +33,9 @@ def test_the_example_runs_and_leaves_nothing_behind(example: Path, tmp_path: Pat
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/orders.md", "docs/groups.md", "docs/adapters.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/orders.md", "docs/groups.md", "docs/adapters.md", "docs/runtime.md"]
+)
 def test_the_page_shows_code_that_is_run(page: str) -> None:
     shown = blocks(page, "python")
     assert shown

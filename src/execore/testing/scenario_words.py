@@ -55,6 +55,8 @@ _FINDINGS: Final = frozenset(
         requests.SubmitOutcomeUnknown,
         requests.RequestNotSent,
         requests.RequestOutcomeUnknown,
+        requests.OrderNotFound,
+        requests.RetryCancel,
         requests.ExpiryDue,
         requests.StartDay,
     }

@@ -45,6 +45,17 @@ def orders(
     return _orders(journal, book=book, state=state, symbol=symbol, strategy=strategy)
 
 
+def orders_by_state(journal: SqliteJournal, book: str) -> dict[str, int]:
+    """How many orders of a book are in each state.
+
+    Raises:
+        NotAJournal, BookClosed: the journal cannot be read. JournalError: its tables lag.
+    """
+    _check_complete(journal, book)
+    counted = journal.select("SELECT state, count(*) FROM orders WHERE book=? GROUP BY state", (book,))
+    return dict(sorted(counted))
+
+
 def order(
     journal: SqliteJournal,
     *,
