@@ -3,13 +3,14 @@
 import json
 import subprocess
 import sys
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from execore import SqliteJournal, open_book
+from execore import BookSettings, SqliteJournal, open_book, open_runtime
 from execore.core.snapshot import snapshot_of, state_hash
 from execore.journal.memory import MemoryJournal
 from execore.journal.protocol import Journal
@@ -101,3 +102,20 @@ def test_a_snapshotter_has_one_taken_when_there_is_enough_new(tmp_path: Path) ->
         assert loaded is not None
         assert loaded.head == book.head
         snapshotter.close()
+
+
+def test_a_runtime_has_snapshots_taken_by_itself(tmp_path: Path) -> None:
+    settings = [BookSettings(instruments=(BITCOIN,))]
+    path = tmp_path / "book.db"
+    with open_runtime(f"sqlite:///{path}", settings, snapshot_every=20) as runtime:
+        book = runtime.book()
+        for number in range(15):
+            book.submit(order(number)).wait(30)
+        give_up = time.monotonic() + 60
+        with SqliteJournal(path, read_only=True) as reader:
+            while (taken := reader.load_snapshot("main")) is None:
+                assert time.monotonic() < give_up
+                time.sleep(0.05)
+        assert taken.head.sequence >= 20
+    with open_runtime(f"sqlite:///{path}", settings) as again:
+        assert len(again.book().open_orders()) == 15

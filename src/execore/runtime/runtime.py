@@ -29,6 +29,7 @@ from execore.runtime.lanes import ThreadLane
 from execore.runtime.loop import QUEUE_SIZE, Loop
 from execore.runtime.opening import BookSettings, Surroundings, open_channel, settle
 from execore.runtime.runtime_book import RuntimeBook
+from execore.runtime.snapshots import EVERY_RECORDS, Snapshotter
 from execore.runtime.subscriptions import OnRecord, Subscription
 from execore.runtime.timers import Timers
 
@@ -231,6 +232,7 @@ def open_runtime(
     surroundings: Surroundings | None = None,
     queue_size: int = QUEUE_SIZE,
     poll_seconds: float = POLL_SECONDS,
+    snapshot_every: int = EVERY_RECORDS,
     progress: Callable[[int], None] | None = None,
 ) -> Runtime:
     """Open books on a journal: replay them, settle whatever was in flight, and take requests from then on.
@@ -244,6 +246,8 @@ def open_runtime(
         surroundings: time and chance, if not the system's.
         queue_size: requests that may wait for the writer; one more is ``Busy``.
         poll_seconds: how often venues are asked for reports.
+        snapshot_every: records between two snapshots of a book, which make the next opening fast; 0 takes
+            none. They are taken by a process beside this one, and of a journal in a file only.
         progress: called with the last sequence replayed, now and then.
 
     Raises:
@@ -268,7 +272,8 @@ def open_runtime(
         raise
     own_journal = opened if isinstance(journal, str) else None
     runtime = Runtime(loop, own_journal, ThreadCallbacks(_ignore), listeners)
-    clockwork = Clockwork(loop, timers, around.monotonic_ns, poll_seconds)
+    snapshotter = _snapshotter(opened, wanted, snapshot_every)
+    clockwork = Clockwork(loop, timers, around.monotonic_ns, poll_seconds, snapshotter)
     if event_loop is not None:
         runtime.run_on(AsyncioDriver(loop, clockwork.tick, event_loop), clockwork, ())
     else:
@@ -294,6 +299,17 @@ def _checked(books: Sequence[BookSettings]) -> Sequence[BookSettings]:
                     "Give each book a venue object of its own, with an account of its own",
                 )
     return books
+
+
+def _snapshotter(journal: Journal, books: Sequence[BookSettings], every_records: int) -> Snapshotter | None:
+    """What has snapshots taken, told of the newest that there are."""
+    if not isinstance(journal, SqliteJournal) or every_records <= 0:
+        return None
+    made = Snapshotter(journal.path, every_records)
+    for each in books:
+        newest = journal.load_snapshot(each.name)
+        made.note(each.name, 0 if newest is None else newest.head.sequence)
+    return made
 
 
 def _ignore(error: BaseException) -> None:
