@@ -1,18 +1,30 @@
 """Cancels past a storage that failed: sent, noted elsewhere, and recorded when the book is open again."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from execore import OrderState, SqliteJournal, open_book
+from execore.journal import files
 from execore.model.effects import Alert, SendCancel
-from execore.model.errors import BookClosed, EmergencyOnly, NotAJournal, NotRecorded, OutcomeUnknown
+from execore.model.errors import (
+    BookClosed,
+    EmergencyOnly,
+    InvalidInput,
+    NotAJournal,
+    NotRecorded,
+    OutcomeUnknown,
+)
 from execore.model.failures import ConnectionLost
 from execore.model.reports import AcknowledgeReport, CancelReport
 from execore.runtime.book import Book
 from execore.runtime.fallback import EmergencyCancel, FallbackFile
+from execore.runtime.runtime import Runtime
 from execore.testing.faulty_vfs import FaultyVfs
+from runtime_support.threaded_venue import PATIENCE, HeldJournal, ThreadedVenue, opened
 from runtime_support.trading import BITCOIN, START_NS, ScriptedVenue, order
 
 
@@ -160,6 +172,57 @@ def test_a_full_disk_is_a_failure_too(desk: Desk, monkeypatch: pytest.MonkeyPatc
     assert len(cancel_all(desk.book)) >= 3
 
 
+def test_text_that_cannot_be_written_stops_no_cancel(desk: Desk) -> None:
+    desk.fail()
+    sent = desk.book.emergency_cancel_all(actor="operator:\udcff", reason="gone \udcff")
+    assert sum(isinstance(message, SendCancel) for message in desk.venue.sent) == len(sent) >= 3
+    assert {(cancel.written, cancel.actor, cancel.reason) for cancel in sent} == {
+        (True, "operator:\\udcff", "gone \\udcff")
+    }
+    assert desk.reopen().orders.get("order-2").pending_cancels
+
+
+@pytest.mark.parametrize("name", ["actor", "reason"])
+def test_what_is_no_text_is_refused_before_anything_is_sent_or_noted(desk: Desk, name: str) -> None:
+    desk.fail()
+    wrong: Any = {"actor": "a", "reason": "r", name: None}
+    with pytest.raises(InvalidInput, match=name):
+        desk.book.emergency_cancel_all(**wrong)
+    assert desk.venue.sent == []
+    assert not desk.file.path.exists()
+
+
+def failed_and_closed(venue: ThreadedVenue, timeout_seconds: float) -> Runtime:
+    """A runtime whose storage failed with one order at the venue, or on its way there; it is closed."""
+    journal = HeldJournal()
+    runtime = opened(journal, venue)
+    runtime.book().submit(order(1)).wait(PATIENCE)
+    assert venue.entered.wait(PATIENCE)
+    journal.script = [OutcomeUnknown("I/O")]
+    with pytest.raises(OutcomeUnknown):
+        runtime.book().submit(order(2)).wait(PATIENCE)
+    runtime.close(timeout_seconds=timeout_seconds)
+    return runtime
+
+
+def test_cancels_go_out_of_a_runtime_that_is_closed() -> None:
+    venue = ThreadedVenue(answers=False)
+    runtime = failed_and_closed(venue, PATIENCE)
+    for sent in range(1, 3):  # as often as it is asked for
+        cancels = runtime.book().emergency_cancel_all(actor="a", reason="r")
+        assert {cancel.error for cancel in cancels} == {""}
+        assert sum(isinstance(message, SendCancel) for message in venue.sent) == sent * len(cancels)
+
+
+def test_a_client_that_hangs_since_its_runtime_was_closed_is_told_at_once() -> None:
+    venue = ThreadedVenue(answers=False)
+    venue.held.clear()
+    runtime = failed_and_closed(venue, 0.2)
+    cancels = runtime.book().emergency_cancel_all(actor="a", reason="r")
+    assert {cancel.error for cancel in cancels} == {"it was not sent: the venue's client hangs in a call"}
+    venue.held.set()
+
+
 # --- the file -------------------------------------------------------------------------------------------
 
 
@@ -178,6 +241,27 @@ def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
         assert file.read("main") == [cancel(1)][: whole[:length].count(b"\n")]
 
 
+def test_what_comes_after_a_line_that_was_cut_off_is_read(tmp_path: Path) -> None:
+    file = FallbackFile(tmp_path / "cancels")
+    file.append([cancel(1), cancel(2)])
+    whole = file.path.read_bytes()
+    for length in range(len(whole)):
+        file.path.write_bytes(whole[:length])
+        assert file.append([cancel(3)])
+        assert file.read("main") == [*[cancel(1)][: whole[:length].count(b"\n")], cancel(3)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such operation, and needs none")
+def test_the_name_of_a_new_file_is_durable_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(files, "sync", lambda descriptor, path: synced.append(path))
+    file = FallbackFile(tmp_path / "cancels")
+    assert file.append([cancel(1)])
+    assert synced == [str(file.path), str(tmp_path)]
+    assert file.append([cancel(2)])
+    assert synced[2:] == [str(file.path)]
+
+
 def test_a_damaged_line_is_told(tmp_path: Path) -> None:
     file = FallbackFile(tmp_path / "cancels")
     file.path.write_bytes(b'{"book": 7}\n')
@@ -193,3 +277,31 @@ def test_the_cancels_of_one_book_are_forgotten_and_the_others_kept(tmp_path: Pat
     file.forget("other")
     assert not file.path.exists()
     file.forget("other")
+
+
+def test_a_cancel_of_an_order_that_the_journal_never_got_is_told_and_forgotten(desk: Desk) -> None:
+    """Its id may be submitted again, as the error says, and must not meet an old cancel."""
+
+    def lost(appends: object) -> None:
+        raise NotRecorded("no space")
+
+    desk.journal.append_all = lost  # type: ignore[assignment]
+    with pytest.raises(NotRecorded):
+        desk.book.submit(order(4))
+    assert "order-4" in [cancel.client_order_id for cancel in cancel_all(desk.book)]
+    desk.reopen()
+    assert [alert.client_order_id for alert in desk.alerts if alert.code == "emergency_cancel_unmatched"]
+    assert not desk.file.path.exists()
+    assert desk.book.submit(order(4)).order is not None
+    book = desk.reopen()
+    assert book.orders.get("order-4").pending_cancels == ()
+
+
+def test_without_a_venue_nothing_is_absorbed(desk: Desk) -> None:
+    desk.fail()
+    cancel_all(desk.book)
+    desk.journal.close()
+    with SqliteJournal(desk.path) as journal:
+        assert open_book(journal).orders.get("order-2").pending_cancels == ()
+    assert len(desk.file.read("main")) >= 3
+    assert desk.reopen().orders.get("order-2").pending_cancels

@@ -514,3 +514,20 @@ def test_a_late_refusal_of_a_cancel_is_no_end(entered: Desk) -> None:
     entered.tell(CancelRejectReport(ts_ns=START_NS, client_order_id="stop", request_id=pending))
     assert entered.book.orders.get("stop").state is OrderState.ACKNOWLEDGED
     assert entered.alerts == ["group_cancel_failed"]
+
+
+def test_without_a_venue_an_opening_does_nothing_for_groups(entered: Desk) -> None:
+    """Nobody would send it; the next opening with a venue makes up for it."""
+    entered.venue.failing["cancel"] = ConnectionFailed("offline")
+    entered.tell(filled("profit", "4", "E2"))
+    entered.close()
+    entered.venue.failing.clear()
+    entered.sent()
+    journal: Journal = entered.memory if entered.path is None else SqliteJournal(entered.path)
+    head = journal.head("main")
+    open_book(journal, clock=ticking())
+    assert journal.head("main") == head
+    if entered.path is not None:
+        journal.close()
+    entered.open()
+    assert entered.sent()[-1] == "cancel stop"

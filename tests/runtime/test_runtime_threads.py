@@ -32,7 +32,9 @@ from execore.model.errors import (
     SequenceConflict,
 )
 from execore.model.events import OrderCreated
+from execore.model.orders import Order
 from execore.model.reports import AcknowledgeReport, FillReport
+from execore.runtime.drivers import ThreadDriver
 from execore.runtime.handle import Handle
 from execore.runtime.opening import BookSettings
 from execore.runtime.recovery import rebuild
@@ -404,6 +406,69 @@ def test_a_venue_that_blocks_for_ever_does_not_hold_up_the_end() -> None:
     venue.held.set()
 
 
+def test_what_a_closed_runtime_has_not_begun_to_send_is_never_sent() -> None:
+    venue = ThreadedVenue(answers=False)
+    runtime = opened(None, venue)
+    venue.held.clear()
+    for number in (1, 2):
+        runtime.book().submit(order(number)).wait(PATIENCE)
+    assert venue.entered.wait(PATIENCE)
+    runtime.close(timeout_seconds=0.2)
+    lane = next(each for each in threading.enumerate() if each.name == "execore venue threaded")
+    venue.held.set()
+    lane.join(PATIENCE)
+    assert not lane.is_alive()
+    assert venue.orders() == ["order-1"]  # who opens the book again has settled what became of the other
+
+
+class HangingHook:
+    """Hangs while it is asked about the second order."""
+
+    def __init__(self) -> None:
+        self.entered, self.released = threading.Event(), threading.Event()
+
+    def evaluate_order(self, request: Any, context: Any) -> RiskResult:
+        if request.client_order_id == "order-2":
+            self.entered.set()
+            assert self.released.wait(PATIENCE)
+        return RiskResult(RiskDecision.ALLOW)
+
+
+def test_a_hook_that_hangs_leaves_nobody_waiting_for_an_order() -> None:
+    hook = HangingHook()
+    runtime = opened(None, ThreadedVenue(), risk_hooks=(hook,))
+    book = runtime.book()
+    book.submit(order(1)).wait(PATIENCE)
+    watched, called = book.until("order-1", OrderState.FILLED), threading.Event()
+    watched.call_back(lambda _: called.set())
+    book.submit(order(2))
+    assert hook.entered.wait(PATIENCE)
+    runtime.close(timeout_seconds=0.2)
+    with pytest.raises(BookClosed):
+        watched.wait(PATIENCE)
+    assert called.wait(PATIENCE)
+    hook.released.set()
+
+
+def test_a_predicate_that_hangs_leaves_nobody_waiting_for_an_order() -> None:
+    released, entered = threading.Event(), threading.Event()
+
+    def hangs(order: Order) -> bool:
+        entered.set()
+        assert released.wait(PATIENCE)
+        return False
+
+    runtime = opened(None, ThreadedVenue())
+    watched = [runtime.book().until("order-1", such=such) for such in (hangs, lambda _: False)]
+    runtime.book().submit(order(1))
+    assert entered.wait(PATIENCE)
+    runtime.close(timeout_seconds=0.2)
+    for each in watched:
+        with pytest.raises(BookClosed):
+            each.wait(PATIENCE)
+    released.set()
+
+
 def test_a_disk_that_hangs_does_not_hold_up_the_end_and_nobody_waits_for_ever() -> None:
     journal, told = HeldJournal(), Alerts()
     runtime = opened(journal, ThreadedVenue(), on_alert=told)
@@ -518,3 +583,32 @@ def test_what_a_book_stepped_before_it_broke_is_not_told_as_done() -> None:
                 handle.wait(PATIENCE)
         told.wait_for("book_closed")
     assert venue.sent == []
+
+
+def test_what_was_given_up_is_not_taken_later() -> None:
+    """Who asked was told that nothing was taken, when a hook hung; then the hook comes back."""
+    begun, gate = threading.Event(), threading.Event()
+
+    class Hangs:
+        def evaluate_order(self, order: Any, context: Any) -> RiskResult:
+            begun.set()
+            gate.wait(20)
+            return RiskResult(RiskDecision.ALLOW)
+
+    journal = MemoryJournal()
+    runtime = open_runtime(journal, [BookSettings(instruments=(BITCOIN,), risk_hooks=(Hangs(),))])
+    book = runtime.book()
+    first = book.submit(order(1))
+    assert begun.wait(20)
+    second = book.submit(order(2))
+    runtime.close(timeout_seconds=0.2)
+    with pytest.raises(OutcomeUnknown):
+        first.wait(20)
+    with pytest.raises(BookClosed):
+        second.wait(20)
+    gate.set()
+    driver = runtime._driver
+    assert isinstance(driver, ThreadDriver)
+    driver._thread.join(20)
+    assert not driver._thread.is_alive()
+    assert b"order-2" not in b"".join(stored.data for stored in journal.read("main"))

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 
 from execore import Book, OrderState, RetryPolicy, open_book
+from execore.model.effects import SendAmend, SendOrder
 from execore.model.failures import (
     ConnectionFailed,
     ConnectionLost,
     OrderNotFoundAtVenue,
     OrderRefused,
     RateLimited,
+    TimestampRefused,
 )
 from execore.model.reports import AcknowledgeReport
 from runtime_support.threaded_venue import PATIENCE, ThreadedVenue, opened, said
@@ -190,3 +192,45 @@ def test_a_message_is_tried_again_by_the_runtime_of_itself() -> None:
         runtime.book().submit(order(1)).wait(PATIENCE)
         runtime.book().until("order-1", OrderState.ACKNOWLEDGED).wait(PATIENCE)
     assert venue.orders() == ["order-1"] * 3
+
+
+def test_an_amend_that_waited_does_not_undo_a_later_one() -> None:
+    desk = Desk()
+    desk.book.submit(order(1))
+    desk.book.apply([AcknowledgeReport(ts_ns=START_NS, client_order_id="order-1", venue_order_id="V1")])
+    desk.fails("amend", RateLimited("slow down"))
+    desk.book.amend("order-1", price="90", request_id="a1")
+    desk.fails("amend", None)
+    desk.book.amend("order-1", price="80", request_id="a2")
+    desk.later(8)
+    amends = [message for message in desk.venue.sent if isinstance(message, SendAmend)]
+    assert [message.request_id for message in amends] == ["a1", "a2"]
+    assert desk.ours.pending_request_ids == ("a2",), "the first came to nothing"
+
+
+@pytest.mark.parametrize("jump_seconds", [-3_600, 3_600])
+def test_ws096_a_wall_clock_that_jumps_neither_delays_nor_hastens_what_waits(jump_seconds: int) -> None:
+    """Waiting is on a clock that only goes forward; a refused timestamp is a definite reject."""
+    wall, forward, venue = [START_NS], [0], ScriptedVenue()
+    book = open_book(
+        "memory:",
+        instruments=[BITCOIN],
+        venue=venue,
+        clock=lambda: wall[0],
+        monotonic_ns=lambda: forward[0],
+        random_bits=lambda count: (1 << count) - 1,
+        retry_policy=RetryPolicy(base_seconds=4.0, cap_seconds=4.0),
+    )
+    venue.failing["submit"] = RateLimited("slow down")
+    book.submit(order(1))
+    venue.failing["submit"] = TimestampRefused("1000 ms ahead of the server")
+    book.submit(order(2))
+    venue.failing.clear()
+    wall[0] += jump_seconds * SECOND
+    book.pass_time()
+    assert len(venue.sent) == 2
+    forward[0] += 5 * SECOND
+    book.pass_time()
+    resent = [message.order.client_order_id for message in venue.sent[2:] if isinstance(message, SendOrder)]
+    assert "order-1" in resent
+    assert book.orders.get("order-1").state is OrderState.SUBMITTED

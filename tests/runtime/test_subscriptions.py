@@ -8,6 +8,7 @@ import pytest
 from execore import open_book
 from execore.journal.memory import MemoryJournal
 from execore.model.effects import Alert
+from execore.model.errors import NotAJournal
 from execore.model.events import OrderSubmitted
 from execore.model.records import Record
 from execore.runtime.callbacks import Callbacks, InlineCallbacks, ThreadCallbacks
@@ -136,3 +137,19 @@ def test_a_runtime_tells_its_listeners_of_every_commit(tmp_path: Path) -> None:
         assert first.next_sequence >= told[-1]
         from_now = book.subscribe(lambda record: None)
         assert from_now.next_sequence == book.head.sequence + 1
+
+
+def test_a_journal_that_cannot_be_read_is_an_alert_and_is_tried_again(journal: MemoryJournal) -> None:
+    told: list[int] = []
+    subscription, alerts = subscribe(journal, lambda record: told.append(record.sequence))
+    real = journal.read
+
+    def broken(book: str, from_sequence: int = 1) -> object:
+        raise NotAJournal("gone")
+
+    journal.read = broken  # type: ignore[method-assign, assignment]
+    subscription.advance(3)
+    assert (told, [alert.code for alert in alerts]) == ([], ["listener_failed"])
+    journal.read = real  # type: ignore[method-assign]
+    subscription.advance(10)
+    assert told == list(range(1, 11))

@@ -16,9 +16,9 @@ from execore.cli.output import (
 )
 from execore.model.answers import Answer
 from execore.model.errors import InvalidInput
-from execore.model.orders import order_to_dict
+from execore.model.orders import Order, order_to_dict
 from execore.model.vocabulary import Resolution, to_word
-from execore.runtime.book import open_book
+from execore.runtime.book import Book, open_book
 
 _SHOWN = ("state", "flags", "filled", "leaves", "venue_order_id", "reason")
 
@@ -42,8 +42,8 @@ def resolve(
     said = to_word(resolution.lower(), Resolution, "as")
     with reading(journal, book):
         pass  # to own a journal makes a file that is not there
-    with open_book(journal, book) as opened:
-        before = order_to_dict(opened.orders.get(order_id))
+    with open_book(journal, book, tends_groups=False) as opened:
+        before = order_to_dict(_found(opened, order_id))
         answer = opened.resolve(
             order_id,
             said,
@@ -52,7 +52,7 @@ def resolve(
             venue_order_id=venue_order_id,
             actor=actor or _operator(),
         )
-        after = order_to_dict(opened.orders.get(order_id))
+        after = order_to_dict(_found(opened, order_id))
     _raise_refusal(answer)
     if as_json:
         print_json({"outcome": answer.outcome, "before": before, "after": after})
@@ -84,3 +84,12 @@ def _change(before: Any, after: Any) -> str:
         for value in (before, after)
     )
     return was if was == now else f"{was} -> {now}"
+
+
+def _found(book: Book, order_id: str) -> Order:
+    """The order, however long ago it ended.
+
+    Raises:
+        UnknownOrder: there never was one.
+    """
+    return book.find_order(order_id) or book.orders.get(order_id)

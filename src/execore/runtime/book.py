@@ -204,7 +204,8 @@ class Book(Asking[Answer, list[Answer]]):
     def _as_now(self, answer: Answer) -> Answer:
         if answer.order is None or self._writer.is_closed:
             return answer
-        return replace(answer, order=self.orders.get(answer.order.client_order_id))
+        # One of so many that it has left memory is as it was answered.
+        return replace(answer, order=self.orders.find(answer.order.client_order_id) or answer.order)
 
 
 def open_book(
@@ -222,6 +223,7 @@ def open_book(
     calendar: TradingCalendar | None = None,
     retry_policy: RetryPolicy | None = None,
     resends: bool = False,
+    tends_groups: bool = True,
     on_alert: OnAlert | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Book:
@@ -234,6 +236,7 @@ def open_book(
             on_alert: see ``BookSettings``.
         clock, monotonic_ns, random_bits: time and chance, to make a run repeatable. The monotonic clock is
             that of the system, or ``clock`` where that is not.
+        tends_groups: whether order groups do what becomes necessary; off for a tool that sends nothing.
         progress: called with the last sequence replayed, now and then.
 
     Raises:
@@ -259,13 +262,14 @@ def open_book(
         random_bits=random_bits,
         random=lambda: random_bits(_FRACTION_BITS) / 2**_FRACTION_BITS,
     )
-    return _open(journal, settings, surroundings, progress)
+    return _open(journal, settings, surroundings, tends_groups, progress)
 
 
 def _open(
     journal: Journal | str,
     settings: BookSettings,
     surroundings: Surroundings,
+    tends_groups: bool,
     progress: Callable[[int], None] | None,
 ) -> Book:
     opened = open_journal(journal) if isinstance(journal, str) else journal
@@ -273,7 +277,7 @@ def _open(
         callbacks, timers, loop = InlineCallbacks(), Timers(), Loop(opened)
         driver = InlineDriver(loop, callbacks)
         channel = open_channel(loop, opened, settings, surroundings, timers, callbacks, progress)
-        settle(channel, driver, settings.instruments)
+        settle(channel, driver, settings.instruments, tends_groups=tends_groups)
     except BaseException:
         if isinstance(journal, str):
             opened.close()

@@ -182,7 +182,10 @@ class Channel:
         order = find(message.client_order_id)
         if order is None or message.request_id not in order.pending_request_ids:
             return False
-        return isinstance(message, effects.SendCancel) or (order.is_open and not _is_unwanted(order))
+        if isinstance(message, effects.SendCancel):
+            return True
+        is_last = message.request_id == order.pending_replaces[-1].request_id  # else it is wanted no more
+        return is_last and order.is_open and not _is_unwanted(order)
 
     def cancel_all(self) -> None:
         """Queue a cancel of everything that is open."""

@@ -166,6 +166,8 @@ class Loop:
         """Nobody will turn the loop any more, or he who does is stuck: settle whoever waits."""
         self._is_abandoned = True
         waiting = [*self._batch, *self._facts, *self._requests]
+        self._facts.clear()
+        self._requests.clear()
         for each in waiting:
             kind = OutcomeUnknown if each in self._batch else BookClosed
             if each.handle is not None:
@@ -180,6 +182,8 @@ class Loop:
                 self.give_up(error)
 
     def _take(self) -> list[_Queued]:
+        if self._is_abandoned:
+            return []  # who asked was told that nothing was taken
         facts, requests = self._facts, self._requests
         batch = [facts.popleft() for _ in range(min(len(facts), BATCH))]
         batch += [requests.popleft() for _ in range(min(len(requests), BATCH))]
@@ -206,6 +210,8 @@ class Loop:
             for each in queued:
                 settled += each.channel.watches.fulfil(each.answers)
             settled += self._failed_watches()
+            for channel in self.channels:
+                channel.writer.release()
         return queued
 
     def _failed_watches(self) -> list[Handle[Any]]:

@@ -3,6 +3,7 @@
 import random as _random
 import time
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -37,6 +38,8 @@ from execore.runtime.writer import Writer
 _MARGIN_NS: Final = 60_000_000_000
 """How much further back than declared the venue is asked what happened: two clocks never agree."""
 _SECOND_NS: Final = 1_000_000_000
+_LOOK_BACK: Final = 1_000
+"""Records at the end of the journal that are looked through for the last report, and that factor further."""
 
 
 class BookSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,18 +174,27 @@ def _resolver(settings: BookSettings, surroundings: Surroundings) -> Resolver | 
     )
 
 
-def settle(channel: Channel, driver: InlineDriver, instruments: Sequence[Instrument] = ()) -> None:
+def settle(
+    channel: Channel,
+    driver: InlineDriver,
+    instruments: Sequence[Instrument] = (),
+    *,
+    tends_groups: bool = True,
+) -> None:
     """Give every request that was in flight when the process ended an outcome: unknown, and asked for.
 
     The venue is asked for everything that happened since. Groups do nothing until what it has to report is
     booked: what they need hangs on that.
+
+    Args:
+        tends_groups: whether groups do what is necessary from then on; not for a tool that sends nothing.
 
     Raises:
         InvalidInput: an instrument is not acceptable. JournalError: the journal failed.
         VenueError: the venue cannot say what it has to report.
     """
     writer, now_ns = channel.writer, channel.now_ns()
-    since_ns = _last_recorded_ns(channel)
+    last_heard_ns = _last_heard_ns(channel)
     writer.tends_groups = False
     causes, well = in_flight(writer.state, now_ns)
     absorbed = _absorbed(channel)
@@ -190,44 +202,65 @@ def settle(channel: Channel, driver: InlineDriver, instruments: Sequence[Instrum
         DefineInstrument(ts_ns=now_ns, actor="system", instrument=instrument) for instrument in instruments
     ]
     driver.ask(channel, Ask(causes=[*defined, *causes, *absorbed], one=False))
-    if absorbed and channel.fallback is not None:
+    if channel.sender is not None and channel.fallback is not None:
         channel.fallback.forget(channel.name)
     if channel.resolver is not None:
         channel.resolver.watch_all(writer.state.orders, channel.monotonic_ns())
-        if not _mass_status(channel, since_ns):
+        if not _mass_status(channel, last_heard_ns):
             for query in well:
                 channel.perform(query)
         channel.ask_due()
         driver.pump(channel)
-    writer.tends_groups = True
+    writer.tends_groups = tends_groups
+    if channel.sender is None:
+        return  # nobody would carry out what groups need now: reviews are the caller's to ask for
     driver.ask(channel, Ask(causes=channel.grouping.reviews(), one=False))
 
 
 def _absorbed(channel: Channel) -> list[CancelOrder]:
-    """Cancels that were sent while storage had failed, to be recorded, and sent again under the same ids."""
+    """Cancels that were sent while storage had failed, to be recorded, and sent again under the same ids.
+
+    One of an order that the journal never got is told, and forgotten: its id may be another order's soon.
+    """
     file = channel.fallback
-    cancels = [] if file is None else file.read(channel.name)
+    cancels = [] if file is None or channel.sender is None else file.read(channel.name)
     requests = [cancel.to_request() for cancel in cancels]
     channel.writer.recall((), requests)
-    return [cause for cause in requests if channel.writer.state.orders.find(cause.client_order_id)]
+    known = [cause for cause in requests if channel.writer.state.orders.find(cause.client_order_id)]
+    for cause in requests:
+        if cause not in known:
+            message = f"order {cause.client_order_id} was cancelled past the journal, which does not have it"
+            channel.alert(effects.Alert("emergency_cancel_unmatched", message))
+    return known
 
 
-def _last_recorded_ns(channel: Channel) -> int:
-    """When the book last recorded anything, integer nanoseconds UTC."""
-    stored = next(channel.journal.read(channel.name, channel.writer.head.sequence))
-    return decode_record(stored).ts_recorded_ns
+def _last_heard_ns(channel: Channel) -> int:
+    """When the book last recorded a report of its venue, integer nanoseconds UTC; 0 if it never did.
+
+    Other records prove nothing: they are also made while nobody listens. Of our clock and the venue's, the
+    one that was behind counts.
+    """
+    last, size = channel.writer.head.sequence, _LOOK_BACK
+    while last > 0:
+        first = max(last - size + 1, 1)
+        page = islice(channel.journal.read(channel.name, first), last - first + 1)
+        heard = [record for record in map(decode_record, page) if record.actor.startswith("venue")]
+        if heard:
+            return min(heard[-1].ts_event_ns, heard[-1].ts_recorded_ns)
+        last, size = first - 1, size * _LOOK_BACK
+    return 0
 
 
-def _mass_status(channel: Channel, last_recorded_ns: int) -> bool:
-    """Ask the venue for everything since the book's last record; whether it could say."""
+def _mass_status(channel: Channel, last_heard_ns: int) -> bool:
+    """Ask the venue for everything since it was heard last; whether it could say."""
     sender = channel.sender
     if sender is None:
         return False
     declared = sender.venue.capabilities
     lag_seconds = declared.late_report_window_seconds + declared.visibility_lag_seconds
-    since_ns = last_recorded_ns - lag_seconds * _SECOND_NS - _MARGIN_NS
+    since_ns = last_heard_ns - lag_seconds * _SECOND_NS - _MARGIN_NS
     try:
-        sender.venue.mass_status(since_ns)
+        sender.venue.mass_status(max(since_ns, 0))
     except Exception as error:  # a foreign client may raise anything
         message = f"the venue did not say what happened since the book was last open: {error}"
         channel.alert(effects.Alert("mass_status_unanswered", message))

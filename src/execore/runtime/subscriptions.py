@@ -65,16 +65,22 @@ class Subscription:
         self._is_ended = True
 
     def _deliver(self) -> None:
-        while not self._is_beyond(self.next_sequence):
-            told = 0
-            for stored in self._reader.read(self._book, self.next_sequence):
-                if told == _AT_ONCE or self._is_beyond(stored.sequence):
-                    break
-                self._tell(decode_record(stored))
-                self.next_sequence = stored.sequence + 1
-                told += 1
-            if not told:
-                return  # it will be there when the next commit is told of
+        try:
+            while not self._is_beyond(self.next_sequence) and self._deliver_some():
+                pass
+        except Exception as error:  # the journal cannot be read: it is tried again at the next commit
+            what = f"cannot be told from record {self.next_sequence} on ({type(error).__name__}: {error})"
+            self._on_alert(Alert("listener_failed", f"a listener of book {self._book} {what}"))
+
+    def _deliver_some(self) -> int:
+        told = 0
+        for stored in self._reader.read(self._book, self.next_sequence):
+            if told == _AT_ONCE or self._is_beyond(stored.sequence):
+                break
+            self._tell(decode_record(stored))
+            self.next_sequence = stored.sequence + 1
+            told += 1
+        return told
 
     def _is_beyond(self, sequence: int) -> bool:
         """Whether a record is not to be told: not durable yet, or nobody listens any more."""

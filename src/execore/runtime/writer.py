@@ -140,10 +140,14 @@ class Writer:
         return Append(self.book, self.head.sequence, records, changes_of(self.state, records))
 
     def committed(self, head: Head) -> None:
-        """It is durable now. Orders that have ended may leave memory."""
+        """It is durable now."""
         self.head = head
         self._taken.clear()
-        self.state.release(KEPT_ENDED)
+
+    def release(self) -> None:
+        """Let orders that have ended leave memory: after a batch, which needs what was recalled for it."""
+        if self._state is not None and not self._taken:
+            self._state.release(KEPT_ENDED)
 
     def first_append(self, event: AnyEvent, actor: str, ts_ns: int) -> Append:
         """One event that is folded into the state already: the opening of a book."""
