@@ -415,6 +415,27 @@ def test_a_question_that_fails_leaves_the_order_unknown_and_is_told(
     assert type(error).__name__ in alerts[0].message
 
 
+def test_an_external_order_that_turns_out_to_be_ours_is_not_asked_after_any_more(
+    journal: MemoryJournal, venue: ScriptedVenue
+) -> None:
+    book = open_book(journal, instruments=[BITCOIN], venue=venue)
+    venue.failing["submit"] = failures.RequestTimeout("slow")
+    book.submit(order())
+    at_venue: dict[str, Any] = {"ts_ns": START_NS, "venue_order_id": "V1", "symbol": "BTC-USD"}
+    rests: dict[str, Any] = {"side": "buy", "leaves": "1", "price": "100"}
+    book.apply([AcknowledgeReport(**at_venue, **rests)])
+    (external,) = [known for known in book.orders if known.external]
+    venue.failing["cancel"] = failures.RequestTimeout("slow")
+    cancelled = book.cancel(external.client_order_id).order
+    assert cancelled is not None
+    assert "cancel_unknown" in cancelled.flags
+    book.apply([AcknowledgeReport(**at_venue, client_order_id="order-1")])
+    assert external.client_order_id not in [known.client_order_id for known in book.orders]
+    resolver = book._channel.resolver
+    assert resolver is not None
+    assert list(resolver._watches) == []
+
+
 def test_not_found_is_no_proof_of_absence(journal: MemoryJournal, venue: ScriptedVenue) -> None:
     alerts: list[Alert] = []
     book = open_book(journal, instruments=[BITCOIN], venue=venue, on_alert=alerts.append)
@@ -773,6 +794,8 @@ BAD_CALLS: list[tuple[str, Callable[[Book], object], type[InvalidInput]]] = [
     ("an amend to nothing", lambda book: book.amend("order-1", quantity=0), InvalidQuantity),
     ("close of nothing", lambda book: book.close_order("order-9"), UnknownOrder),
     ("release of nothing", lambda book: book.release("order-9"), UnknownOrder),
+    ("release of no text", lambda book: book.release("\ud800"), InvalidInput),
+    ("release of no string", lambda book: book.release(["order-1"]), InvalidInput),  # type: ignore[arg-type]
     ("a float transfer", lambda book: book.transfer_cash("t1", "USD", 0.1), InvalidNumber),  # type: ignore[arg-type]
     ("another currency", lambda book: book.define_instrument(Instrument(symbol="BTC-USD", currency="EUR")),
      InvalidInput),

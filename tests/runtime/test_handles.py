@@ -159,6 +159,15 @@ def test_a_callback_is_called_with_the_handle_soon_or_at_once() -> None:
         assert {thread for _, thread in seen} == {"execore callbacks"}
 
 
+def test_a_callback_is_called_though_the_runtime_is_closed() -> None:
+    runtime, called = opened(), threading.Event()
+    handle = runtime.book().submit(order(1))
+    handle.wait(PATIENCE)
+    runtime.close()
+    handle.call_back(lambda _: called.set())
+    assert called.wait(PATIENCE)
+
+
 def test_a_callback_may_ask_and_wait() -> None:
     with opened(None, ThreadedVenue()) as runtime:
         book, answers = runtime.book(), []

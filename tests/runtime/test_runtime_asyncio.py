@@ -1,6 +1,7 @@
 """The runtime on the caller's own event loop, and coroutines that use one with a thread of its own."""
 
 import asyncio
+import signal
 import threading
 from collections.abc import Coroutine
 from typing import Any
@@ -13,6 +14,7 @@ from execore.model.reports import CancelReport
 from execore.runtime.handle import Handle
 from execore.runtime.recovery import rebuild
 from execore.runtime.runtime import Runtime
+from execore.runtime.signals import closing_on_signals
 from runtime_support.threaded_venue import (
     PATIENCE,
     Alerts,
@@ -237,6 +239,38 @@ def test_close_on_the_loop_and_from_another_thread() -> None:
         second = on_loop()
         await asyncio.to_thread(second.close)
         assert second.is_closed
+
+    run(main())
+
+
+def test_to_wait_for_the_end_on_the_loop_is_to_await_it() -> None:
+    async def main() -> None:
+        runtime = on_loop()
+        with pytest.raises(NotYetSettled, match="Await"):
+            runtime.wait_closed(PATIENCE)
+        waiting = asyncio.ensure_future(runtime.await_closed())
+        assert not await asyncio.to_thread(runtime.wait_closed, 0.01)
+        with closing_on_signals(runtime, signals=(signal.SIGTERM,)):
+            signal.raise_signal(signal.SIGTERM)
+            await waiting
+        assert runtime.is_closed
+        assert runtime.wait_closed()
+        await runtime.await_closed()
+
+    run(main())
+
+
+def test_a_loop_that_is_held_up_is_told_and_closed_when_it_goes_on() -> None:
+    told = Alerts()
+
+    async def main() -> None:
+        runtime = on_loop(on_alert=told)
+        closing = threading.Thread(target=runtime.close, kwargs={"timeout_seconds": 0.1})
+        closing.start()
+        closing.join(PATIENCE)  # this holds up the loop
+        told.wait_for("close_incomplete")
+        assert not runtime.is_closed
+        await runtime.await_closed()
 
     run(main())
 

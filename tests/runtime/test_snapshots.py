@@ -1,9 +1,11 @@
 """Snapshots taken beside the writer: they make what the records make, and the writer is not disturbed."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from execore import BookSettings, SqliteJournal, open_book, open_runtime
 from execore.core.snapshot import snapshot_of, state_hash
 from execore.journal.memory import MemoryJournal
 from execore.journal.protocol import Journal
+from execore.model.errors import BookClosed
 from execore.model.reports import AcknowledgeReport, FillReport
 from execore.runtime.book import Book
 from execore.runtime.recovery import rebuild, recover
@@ -69,6 +72,41 @@ def test_a_reader_takes_it_while_the_owner_writes(tmp_path: Path) -> None:
         loaded = owned.load_snapshot("main")
         assert loaded is not None
         assert loaded.head == taken.head
+
+
+@pytest.mark.parametrize(
+    ("column", "before", "now"), [("data", "E1", "X1"), ("hash", "a", "b"), ("hash", "a", "\u00e9")]
+)
+def test_a_record_changed_before_the_snapshot_is_found_when_its_order_is_looked_up(
+    tmp_path: Path, column: str, before: str, now: str
+) -> None:
+    """An opening does not look at it; a report of its order does, and nothing is booked twice."""
+    path = tmp_path / "book.db"
+    with SqliteJournal(path) as journal:
+        trade(open_book(journal, instruments=[BITCOIN]), range(10))
+        take_snapshot(journal, "main")
+    with closing(sqlite3.connect(path)) as shell, shell:
+        shell.execute("DROP TRIGGER events_no_update")
+        shell.execute(
+            f"UPDATE events SET {column}=replace({column}, ?, ?) "
+            "WHERE client_order_id='order-1' AND type='fill_booked'",
+            (before, now),
+        )
+    with SqliteJournal(path) as journal:
+        book = open_book(journal, instruments=[BITCOIN])
+        assert book.positions.position("BTC-USD").quantity == 5
+        again = FillReport(
+            ts_ns=START_NS,
+            venue_order_id="V1",
+            symbol="BTC-USD",
+            execution_id="E1",
+            quantity=Decimal(1),
+            price=Decimal(100),
+        )
+        with pytest.raises(BookClosed, match="the chain breaks at sequence"):
+            book.apply([again])
+        with pytest.raises(BookClosed):
+            book.submit(order(99))
 
 
 def test_the_command_says_what_it_took(tmp_path: Path) -> None:

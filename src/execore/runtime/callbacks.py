@@ -56,6 +56,7 @@ class ThreadCallbacks:
         self._threads: set[int] = set()
         self._begun = 0
         self._is_closed = False
+        self._idle_seconds = _IDLE_SECONDS
 
     def run(self, call: Callable[[], object]) -> None:
         """Run it on a thread that has nothing to do."""
@@ -77,6 +78,12 @@ class ThreadCallbacks:
             if threading.get_ident() not in self._threads:  # else a callback would wait for itself
                 self._lock.wait_for(lambda: not self._begun, timeout_seconds)
 
+    def rest(self) -> None:
+        """Little more will come: let threads that have nothing to do end. What comes has one begun."""
+        with self._lock:
+            self._idle_seconds = 0.0
+            self._lock.notify_all()
+
     def _work(self) -> None:
         with self._lock:
             self._threads.add(threading.get_ident())
@@ -86,11 +93,15 @@ class ThreadCallbacks:
             except BaseException as error:  # a user's own; one that ends its thread would take ours
                 self._on_error(error)
 
+    def _is_awaited(self) -> bool:
+        """Whether a thread that idles has a call to make, or is to end."""
+        return bool(self._calls) or self._is_closed or not self._idle_seconds
+
     def _next(self) -> Callable[[], object] | None:
         with self._lock:
             self._idle += 1
             try:
-                self._lock.wait_for(lambda: bool(self._calls) or self._is_closed, _IDLE_SECONDS)
+                self._lock.wait_for(self._is_awaited, self._idle_seconds)
             finally:
                 self._idle -= 1
             if self._calls:

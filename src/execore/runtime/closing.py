@@ -73,7 +73,8 @@ class Closing:
                 self._loop.lock.release()
         else:
             ended = False
-            self._tell_stuck()
+            self._give_up_watches()
+            self.tell_stuck()
         self._loop.abandon("it was closed before" if ended else "its writer is stuck")
         return ended
 
@@ -92,13 +93,18 @@ class Closing:
             lock.release()
 
     def _close_books(self) -> None:
+        self._give_up_watches()
         for channel in self._loop.channels:
             channel.writer.close()
-            wake(channel.watches.fail(BookClosed(f"book {channel.name} was closed", "Open it again")))
             for subscription in channel.subscriptions:
                 subscription.end()
 
-    def _tell_stuck(self) -> None:
+    def _give_up_watches(self) -> None:
+        for channel in self._loop.channels:
+            wake(channel.watches.fail(BookClosed(f"book {channel.name} was closed", "Open it again")))
+
+    def tell_stuck(self) -> None:
+        """Tell that something holds up the end."""
         for channel in self._loop.channels:
             message = f"book {channel.name} did not close in time: a hook, a view or the disk holds it up"
             channel.alert(Alert("close_incomplete", message))

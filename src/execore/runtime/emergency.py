@@ -15,8 +15,10 @@ from execore.model.effects import SendCancel
 from execore.model.errors import EmergencyOnly
 from execore.model.ids import derived_id
 from execore.model.orders import Order
+from execore.model.text import clean_texts
 from execore.runtime.channel import Channel
 from execore.runtime.fallback import EmergencyCancel
+from execore.runtime.lanes import Lane, ThreadLane
 from execore.runtime.sender import Sender
 from execore.venues.protocol import Venue
 
@@ -34,6 +36,7 @@ def send_cancels(
 
     Raises:
         EmergencyOnly: the book is open, or was closed in order, or it has no venue.
+        InvalidInput: ``actor`` or ``reason`` is no string; nothing was sent.
     """
     state, sender = channel.writer.given_up, channel.sender
     if state is None or sender is None:
@@ -58,6 +61,8 @@ def send_cancels(
         )
         for order in orders
     ]
+    for cancel in wanted:
+        clean_texts(cancel)
     file = channel.fallback
     written = file is not None and bool(wanted) and file.append(wanted)
     errors = _send_all(sender, orders, wanted)
@@ -77,9 +82,21 @@ def _send_all(sender: Sender, orders: Sequence[Order], cancels: Sequence[Emergen
             errors[place] = _send(sender.venue, order, cancel)
         done.set()
 
-    sender.lane.run(send, lambda _: None)
+    if not _open_lane(sender).run(send, _ignore):
+        return ["it was not sent: the venue's client hangs in a call"] * len(orders)
     done.wait(PATIENCE_SECONDS)
     return list(errors)
+
+
+def _open_lane(sender: Sender) -> Lane:
+    """Where the venue is talked to; another thread than before if the runtime and its own have ended."""
+    if sender.lane.is_over:
+        sender.lane = ThreadLane(f"execore emergency {sender.venue.name}", _ignore)
+    return sender.lane
+
+
+def _ignore(_: object) -> None:
+    """What went wrong with each is told to whoever asked for it."""
 
 
 def _send(venue: Venue, order: Order, cancel: EmergencyCancel) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from execore.journal import files
 from execore.model.errors import NotAJournal
 from execore.model.requests import CancelOrder
 
@@ -53,18 +54,23 @@ class FallbackFile:
         self.path = Path(path)
 
     def append(self, cancels: Sequence[EmergencyCancel]) -> bool:
-        """Add cancels, durably; whether that worked. It never raises: the cancels go out either way."""
+        """Add cancels, durably; whether that worked. No storage makes it raise: they go out either way."""
         try:
-            with self.path.open("ab") as file:
+            is_new = not self.path.exists()
+            with self.path.open("a+b") as file:
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)  # a line that was cut off would spoil the next
                 file.write(b"".join(_encoder.encode(cancel) + b"\n" for cancel in cancels))
                 file.flush()
-                os.fsync(file.fileno())
+                files.sync(file.fileno(), str(self.path))
+            if is_new:
+                files.sync_directory(str(self.path.parent))
         except OSError:
             return False
         return True
 
     def read(self, book: str) -> list[EmergencyCancel]:
-        """The cancels of a book. A last line that was cut off is left out: its cancel was not sent yet.
+        """The cancels of a book. A last line that was cut off is left out: ``append`` said so.
 
         Raises:
             NotAJournal: the file cannot be read, or a whole line of it is no cancel.

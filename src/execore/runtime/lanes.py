@@ -13,8 +13,16 @@ Done = Callable[[Any], None]
 class Lane(Protocol):
     """Runs jobs in the order in which they were given."""
 
-    def run(self, job: Job, done: Done) -> None:
-        """Run ``job``, which never raises, and give what it returns to ``done``, on the writer's side."""
+    @property
+    def is_over(self) -> bool:
+        """Whether it is closed, and nothing of it talks to the venue any more."""
+        ...
+
+    def run(self, job: Job, done: Done) -> bool:
+        """Run ``job``, which never raises, and give what it returns to ``done``, on the writer's side.
+
+        Whether it was taken: not once it is closed.
+        """
         ...
 
     def close(self) -> None:
@@ -25,9 +33,12 @@ class Lane(Protocol):
 class InlineLane:
     """Runs every job at once, in the caller's thread."""
 
-    def run(self, job: Job, done: Done) -> None:
+    is_over = False
+
+    def run(self, job: Job, done: Done) -> bool:
         """Run it now."""
         done(job())
+        return True
 
     def close(self) -> None:
         """Nothing is left to do."""
@@ -44,6 +55,7 @@ class ThreadLane:
     def __init__(self, name: str, post: Callable[[Callable[[], None]], None]) -> None:
         self._post = post
         self._unfinished = 0
+        self._is_closed = self._is_given_up = False
         self._counting = threading.Lock()
         self._jobs: SimpleQueue[tuple[Job, Done] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
@@ -54,19 +66,34 @@ class ThreadLane:
         """Whether every job is done and posted."""
         return not self._unfinished
 
-    def run(self, job: Job, done: Done) -> None:
+    @property
+    def is_over(self) -> bool:
+        """Whether it is closed, and its thread has ended."""
+        return self._is_closed and not self._thread.is_alive()
+
+    def run(self, job: Job, done: Done) -> bool:
         """Queue it."""
         with self._counting:
+            if self._is_closed:
+                return False
             self._unfinished += 1
-        self._jobs.put((job, done))
+            self._jobs.put((job, done))
+            return True
 
     def close(self, timeout_seconds: float = 10.0) -> None:
-        """Finish what was given; wait for that, as long as the venue's own timeouts make it last."""
+        """Finish what was given; wait for that, as long as the venue's own timeouts make it last.
+
+        What is not begun by then never is: whoever opens the book again settles what became of it, and a
+        message that went out later would make that untrue.
+        """
+        with self._counting:
+            self._is_closed = True
         self._jobs.put(None)
         self._thread.join(timeout_seconds)
+        self._is_given_up = True
 
     def _work(self) -> None:
-        while (item := self._jobs.get()) is not None:
+        while (item := self._jobs.get()) is not None and not self._is_given_up:
             self._post(_outcome(*item))
             with self._counting:
                 self._unfinished -= 1

@@ -24,7 +24,7 @@ from execore.runtime.channel import Channel
 from execore.runtime.clockwork import Clockwork
 from execore.runtime.closing import LOOK_SECONDS, Closing
 from execore.runtime.drivers import AsyncioDriver, Driver, InlineDriver, ThreadDriver
-from execore.runtime.handle import Handle, Waiting
+from execore.runtime.handle import Handle, Waiting, wake
 from execore.runtime.lanes import ThreadLane
 from execore.runtime.loop import QUEUE_SIZE, Loop
 from execore.runtime.opening import BookSettings, Surroundings, open_channel, settle
@@ -56,7 +56,7 @@ class Runtime:
         self._closing: Closing
         self._readers: list[Journal] = []
         self._end_lock = threading.Lock()
-        self._closed = threading.Event()
+        self._closed: Handle[None] = Handle(Waiting(callbacks.run, self._why_never))
 
     def book(self, name: str = "main") -> RuntimeBook:
         """The book of this name.
@@ -75,7 +75,7 @@ class Runtime:
     @property
     def is_closed(self) -> bool:
         """Whether ``close`` is done."""
-        return self._closed.is_set()
+        return self._closed.is_settled
 
     def run_on(self, driver: Driver, clockwork: Clockwork, lanes: Sequence[ThreadLane]) -> None:
         """Begin, with whoever turns the loop."""
@@ -161,7 +161,10 @@ class Runtime:
         driver, give_up = self._driver, time.monotonic() + timeout_seconds
         if isinstance(driver, AsyncioDriver) and not driver.is_here and driver.event_loop.is_running():
             closing = self.aclose(cancel_open=cancel_open, timeout_seconds=timeout_seconds)
-            asyncio.run_coroutine_threadsafe(closing, driver.event_loop).result(timeout_seconds + 1)
+            try:
+                asyncio.run_coroutine_threadsafe(closing, driver.event_loop).result(timeout_seconds + 1)
+            except TimeoutError:
+                self._closing.tell_stuck()  # it is closed as soon as the event loop goes on
             return
         if (isinstance(driver, ThreadDriver) and driver.is_here) or (
             self._loop.is_stepping and driver.is_here
@@ -189,17 +192,30 @@ class Runtime:
 
     def _end(self, give_up: float) -> None:
         ended = self._closing.end(give_up)
-        self._callbacks.close()
+        self._callbacks.rest()  # whoever has a handle may still have himself called back
         self._listeners.close(min(give_up - time.monotonic(), _LISTENERS_SECONDS))
         for reader in self._readers:
             reader.close()
         if self._own_journal is not None and ended:
             self._own_journal.close()
-        self._closed.set()
+        self._closed.settle(None)
+        wake([self._closed])
 
     def wait_closed(self, timeout_seconds: float | None = None) -> bool:
-        """Wait until somebody has closed it, such as a signal; whether that is so."""
-        return self._closed.wait(timeout_seconds)
+        """Wait until somebody has closed it, such as a signal; whether that is so.
+
+        Raises:
+            NotYetSettled: on the event loop that turns it, which would be held up: ``await_closed`` there.
+        """
+        try:
+            self._closed.wait(timeout_seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    async def await_closed(self) -> None:
+        """Wait until somebody has closed it; whatever else runs on the event loop goes on meanwhile."""
+        await self._closed
 
     def __enter__(self) -> Self:
         return self

@@ -133,5 +133,6 @@ class RuntimeBook(Asking[Handle[Answer], Handle[list[Answer]]]):
 
         Raises:
             EmergencyOnly: the book has not failed, or has no venue.
+            InvalidInput: ``actor`` or ``reason`` is no string; nothing was sent.
         """
         return send_cancels(self._channel, symbol=symbol, strategy=strategy, actor=actor, reason=reason)

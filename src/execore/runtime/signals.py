@@ -22,7 +22,8 @@ def closing_on_signals(
     """Close ``runtime`` when one of ``signals`` comes while the block runs; what was set before is put back.
 
     Python takes signals on the main thread, so the block has to run there. The runtime is closed on a thread
-    of its own, as a signal may come at any instruction: wait for that with ``runtime.wait_closed()``. A
+    of its own, as a signal may come at any instruction: wait for that with ``runtime.wait_closed()``, or
+    ``await runtime.await_closed()`` in a coroutine, where the main thread has to turn the event loop. A
     second signal while it closes is ignored: every wait in it has an end.
 
     Args:

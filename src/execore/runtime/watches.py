@@ -20,9 +20,13 @@ class Watches:
     def __init__(self, find: Callable[[str], Order | None]) -> None:
         self._find = find
         self._waiting: dict[str, list[tuple[Until, Handle[Order]]]] = {}
+        self._failure: BaseException | None = None
 
     def add(self, client_order_id: str, until: Until, handle: Handle[Order]) -> None:
-        """Settle ``handle`` with the order as soon as it is such."""
+        """Settle ``handle`` with the order as soon as it is such; at once with an error after ``fail``."""
+        if self._failure is not None:
+            handle.settle(error=self._failure)
+            return
         self._waiting.setdefault(client_order_id, []).append((until, handle))
 
     def fulfil(self, answers: Iterable[Answer]) -> list[Handle[Any]]:
@@ -32,11 +36,18 @@ class Watches:
             return settled
         for answer in answers:
             for order in self._changed(answer):
-                for until, handle in self._waiting.pop(order.client_order_id, ()):
-                    if _is_settled_by(order, until, handle):
-                        settled.append(handle)
-                    else:
-                        self.add(order.client_order_id, until, handle)
+                settled += self._ask(order)
+        return settled
+
+    def _ask(self, order: Order) -> list[Handle[Any]]:
+        """Ask who waits for an order. They stay where they are meanwhile: one that hangs hides no other."""
+        key, settled = order.client_order_id, []
+        for watch in tuple(self._waiting.get(key, ())):
+            if _is_settled_by(order, *watch):
+                settled.append(watch[1])
+        left = [watch for watch in self._waiting.pop(key, ()) if not watch[1].is_settled]
+        if left:
+            self._waiting[key] = left
         return settled
 
     def _changed(self, answer: Answer) -> Iterator[Order]:
@@ -49,9 +60,13 @@ class Watches:
                     yield order
 
     def fail(self, error: BaseException) -> list[Handle[Any]]:
-        """Give up all that is waited for; return the handles."""
-        failed = [handle for waiting in self._waiting.values() for _, handle in waiting]
-        self._waiting.clear()
+        """Give up all that is waited for, for good; return the handles.
+
+        At the end it is called without the lock, if the writer that has it hangs.
+        """
+        self._failure = error
+        waiting, self._waiting = self._waiting, {}
+        failed = [handle for watches in waiting.values() for _, handle in watches]
         for handle in failed:
             handle.settle(error=error)
         return failed
