@@ -1,5 +1,6 @@
 """Opening an SQLite journal: who owns it, what is refused, and what it promises before the first append."""
 
+import errno
 import os
 import signal
 import sqlite3
@@ -20,6 +21,7 @@ from execore.journal.sqlite_schema import FILE_VERSION
 from execore.model.errors import (
     ChainBroken,
     JournalError,
+    JournalFull,
     JournalNotFound,
     JournalOwned,
     JournalReadOnly,
@@ -277,3 +279,18 @@ def test_a_projection_that_does_not_fit_refuses_the_append_whole(path: Path) -> 
             journal.append(BOOK, 4, records, msgspec.structs.replace(changes, orders=[bad_order]))
         assert journal.head(BOOK) == head
         assert journal.append(BOOK, 4, records, changes).sequence == 7
+
+
+def test_a_full_disk_is_named_and_its_opening_lets_go_of_the_lock(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SqliteJournal(path).close()
+
+    def fail(descriptor: int, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", fail)
+        with pytest.raises(JournalFull, match="has no space left"):
+            SqliteJournal(path)
+    SqliteJournal(path).close()

@@ -108,8 +108,8 @@ MUTATIONS = [
     Mutation(
         "reports are confirmed before the commit",
         "runtime/intake.py",
-        "self._put(reports, self._recorded)",
-        "self._confirm()\n                self._put(reports, self._take)",
+        "self._put(reports, partial(self._recorded, after))",
+        "self._confirm()\n                self._put(reports, partial(self._confirmed, after))",
         (f"{THREADS}::test_reports_are_confirmed_after_the_commit_only",),
     ),
     Mutation(

@@ -7,6 +7,7 @@ import pytest
 
 from execore import Book, SqliteJournal, open_book
 from execore.model.answers import Outcome
+from execore.model.errors import InvalidInput
 from execore.model.reports import FillReport, TradeCancelReport
 from runtime_support.trading import BITCOIN, START_NS, ScriptedVenue, order, ticking
 
@@ -81,3 +82,13 @@ def test_what_is_only_asked_about_leaves_memory_again(tmp_path: Path) -> None:
         book.apply([filled(number)])
     assert book.head == head
     assert len(book.orders) == 2
+
+
+@pytest.mark.parametrize("bad", ["\ud800", ["order-1"], object()])
+def test_an_id_that_is_no_text_is_refused_also_once_orders_have_left_memory(tmp_path: Path, bad: Any) -> None:
+    book = traded(tmp_path / "book.db")
+    with pytest.raises(InvalidInput):
+        book.release(bad)
+    with pytest.raises(InvalidInput):
+        book.find_order(bad)
+    assert book.submit(order(OLD)).ok

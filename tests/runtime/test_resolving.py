@@ -267,6 +267,31 @@ def test_what_is_settled_is_not_asked_after_any_more() -> None:
     assert following.resolver._watches == {}
 
 
+@pytest.mark.parametrize("is_asking", [False, True])
+def test_an_order_that_is_no_more_is_forgotten(is_asking: bool) -> None:
+    following = Following()
+    following.resolver.sent(SendOrder(order()), 0)
+    following.lose()
+    if is_asking:
+        following.due()
+    following.resolver.forget(KEY)
+    assert following.due(3600) == []
+    if is_asking:
+        assert following.answer(QueryAnswer.ABSENT) == []
+    assert following.resolver._watches == {}
+
+
+def test_that_it_was_asked_in_vain_is_told_once_until_there_is_an_answer() -> None:
+    following = Following()
+    following.lose()
+    told: list[bool] = []
+    for answer in (None, QueryAnswer.NOT_FOUND, QueryAnswer.FOUND, QueryAnswer.NOT_FOUND):
+        following.due(60)
+        told.append(following.resolver.is_first_in_vain(KEY, answer))
+        following.answer(answer)
+    assert told == [True, False, False, True]
+
+
 def test_a_question_of_the_core_is_asked_until_it_is_answered() -> None:
     following = Following()
     following.live()

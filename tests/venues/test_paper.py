@@ -524,7 +524,8 @@ def test_messages_arrive_after_the_latency(desk: Desk) -> None:
     desk = Desk(latency_ns=1_500_000_000)
     desk.submit()
     desk.venue.advance_time(START + 1_499_999_999)
-    assert desk.venue.query(QueryOrder("o1", "", "XYZ")) is QueryAnswer.ABSENT
+    assert desk.venue.query(QueryOrder("o1", "", "XYZ")) is QueryAnswer.NOT_FOUND, "which proves nothing"
+    assert desk.venue.query(QueryOrder("o2", "", "XYZ")) is QueryAnswer.ABSENT
     assert desk.venue.capabilities.visibility_lag_seconds == 2
     desk.cancel()
     desk.venue.on_trade("XYZ", 100, 4, START + 2_000_000_000)

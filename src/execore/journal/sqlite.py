@@ -1,5 +1,6 @@
 """The journal in one SQLite file, the default: records, chain and readable projection tables."""
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -28,6 +29,7 @@ from execore.model.errors import (
     ChainBroken,
     InvalidConfiguration,
     JournalError,
+    JournalFull,
     JournalReadOnly,
     NotRecorded,
     OutcomeUnknown,
@@ -109,6 +111,10 @@ class SqliteJournal(SqliteReader):
             if not os.path.exists(self.path):
                 schema.create(self.path, vfs)
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise JournalFull(
+                    f"{self.path} has no space left ({error.strerror})", "Free disk space and open it again"
+                ) from error
             raise JournalReadOnly(
                 f"{self.path} cannot be written ({error.strerror})",
                 "Make the directory writable, or open the journal with read_only=True",

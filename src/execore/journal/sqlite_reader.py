@@ -9,9 +9,10 @@ import msgspec
 
 from execore.journal import snapshots
 from execore.journal import sqlite_schema as schema
+from execore.journal.codec import GENESIS, next_hash
 from execore.journal.protocol import EMPTY_HEAD, Head, Snapshot
 from execore.journal.rows import INDEXED_COLUMNS, trade_of
-from execore.model.errors import JournalError, NotAJournal
+from execore.model.errors import ChainBroken, JournalError, NotAJournal
 from execore.model.events import Trade
 from execore.model.keys import Key, KeyKind
 from execore.model.records import StoredRecord
@@ -35,7 +36,10 @@ _PAGE: Final = "sequence>=? ORDER BY sequence LIMIT ?"
 _READ: Final = f"SELECT {_STORED} FROM events WHERE {_BOOK} AND {_PAGE}"
 # Named, because the planner would rather walk the primary key, which is in the order asked for.
 _BY_ORDER: Final = "events INDEXED BY events_by_order"
-_READ_ORDER: Final = f"SELECT {_STORED} FROM {_BY_ORDER} WHERE {_BOOK} AND client_order_id=? AND {_PAGE}"
+_PREVIOUS: Final = """(SELECT CAST(before.hash AS BLOB) FROM events AS before
+  WHERE before.book=events.book AND before.sequence=events.sequence-1)"""
+_READ_ORDER: Final = f"""SELECT {_STORED}, {_PREVIOUS} FROM {_BY_ORDER}
+  WHERE {_BOOK} AND client_order_id=? AND {_PAGE}"""
 _READ_INDEXED: Final = f"SELECT {_STORED}, {_INDEXED} FROM events WHERE {_BOOK} AND {_PAGE}"
 _NAMED: Final = "SELECT ?1, client_order_id, NULL FROM keys WHERE book=?2 AND text=?3"
 FIND: Final = {
@@ -89,8 +93,20 @@ class SqliteReader(ABC):
             yield StoredRecord(sequence, _text(digest), data)
 
     def read_order(self, book: str, client_order_id: str) -> Iterator[StoredRecord]:
-        """Yield the stored records that name one order, in order. Raises as ``read``."""
-        for sequence, digest, data in self._paged(_READ_ORDER, (book, client_order_id), _LEAST):
+        """Yield the stored records that name one order, in order, each checked against the one before it.
+
+        A replay from a snapshot checks only what came after that.
+
+        Raises:
+            ChainBroken: a record was changed, or the one before it. And as ``read``.
+        """
+        for sequence, digest, data, previous in self._paged(_READ_ORDER, (book, client_order_id), _LEAST):
+            if not _is_linked(previous, digest, data):
+                raise ChainBroken(
+                    f"book {book}: the chain breaks at sequence {sequence}",
+                    "Run `execore audit verify`; restore the journal from a copy that verifies",
+                    sequence=sequence,
+                )
             yield StoredRecord(sequence, _text(digest), data)
 
     def read_indexed(self, book: str) -> Iterator[tuple[StoredRecord, tuple[str, ...]]]:
@@ -235,6 +251,15 @@ def _bindable(parameter: object) -> object:
         return parameter.encode(errors="surrogateescape")
     except UnicodeEncodeError:
         return parameter.encode(errors="surrogatepass")
+
+
+def _is_linked(previous: bytes | None, digest: bytes, data: bytes) -> bool:
+    """Whether a record's hash is that of its text and of the hash before it, which the first has none of."""
+    try:
+        link = GENESIS if previous is None else bytes.fromhex(_text(previous))
+    except ValueError:
+        return False
+    return next_hash(link, data).hex() == _text(digest)
 
 
 def _text(stored: bytes) -> str:

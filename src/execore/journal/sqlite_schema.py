@@ -306,23 +306,26 @@ def own(path: str) -> int:
 
     Raises:
         JournalOwned: another process, or another journal object of this one, owns it.
-        OSError: the lock file cannot be made, or not locked.
+        OSError: the lock file cannot be made, locked or written.
     """
     descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        _lock(descriptor)
-    except OSError as error:
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        owner = os.read(descriptor, 32).decode(errors="replace").strip()
-        os.close(descriptor)
-        if error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
-            raise  # not somebody else's lock: this file system has none
-        raise JournalOwned(
-            f"{path} is owned by process {owner or 'unknown'}",
-            "Stop that process, or open the journal with read_only=True",
-        ) from None
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
+        try:
+            _lock(descriptor)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+                raise  # not somebody else's lock: this file system has none
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            owner = os.read(descriptor, 32).decode(errors="replace").strip()
+            raise JournalOwned(
+                f"{path} is owned by process {owner or 'unknown'}",
+                "Stop that process, or open the journal with read_only=True",
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+    except BaseException:
+        os.close(descriptor)  # and the lock with it
+        raise
     return descriptor
 
 

@@ -19,6 +19,7 @@ from execore.model.keys import Key, KeyKind
 from execore.model.money import exactly
 from execore.model.orders import Order
 from execore.model.requests import Input
+from execore.model.text import check_text
 
 KEPT_ENDED: Final = 1_000
 """Orders that have ended and are kept in memory still: what is said of them soon after needs no lookup."""
@@ -75,7 +76,12 @@ class Archive:
 
     @exactly
     def find(self, state: BookState, client_order_id: str) -> Order | None:
-        """The order of an id of ours as it is now; None if there is none. Memory is left as it is."""
+        """The order of an id of ours as it is now; None if there is none. Memory is left as it is.
+
+        Raises:
+            InvalidInput: the id is no text.
+        """
+        check_text(client_order_id, "client_order_id")
         order = state.orders.find(client_order_id)
         if order is not None:
             return order

@@ -19,6 +19,7 @@ from execore.model.requests import (
     ResolveOrder,
     TransferCash,
 )
+from execore.model.text import check_text
 from execore.model.vocabulary import Resolution, to_word
 from execore.runtime.input_maker import InputMaker
 
@@ -116,15 +117,12 @@ class Asking(Generic[One, Many]):
         """Ask risk again about an order that is held: it is sent, denied, or stays held.
 
         Raises:
-            UnknownOrder: there is no such order. NotRecorded, OutcomeUnknown, Busy: as ``submit``.
+            InvalidInput: the id is no text. UnknownOrder: there is no such order.
+            NotRecorded, OutcomeUnknown, Busy: as ``submit``.
         """
         maker = self._maker
-        answer: One = self._ask(
-            Ask(
-                lambda state: (maker.release(state, client_order_id, actor),),
-                (Key(KeyKind.ORDER, client_order_id),),
-            )
-        )
+        key = Key(KeyKind.ORDER, check_text(client_order_id, "client_order_id"))
+        answer: One = self._ask(Ask(lambda state: (maker.release(state, client_order_id, actor),), (key,)))
         return answer
 
     def cancel(self, client_order_id: str, *, request_id: str = "", actor: str = "operator") -> One:

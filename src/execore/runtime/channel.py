@@ -3,13 +3,13 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Final
 
 from msgspec.structs import replace
 
 from execore.journal.protocol import Journal
 from execore.model import effects
 from execore.model.answers import Answer
+from execore.model.events import OrderReowned
 from execore.model.orders import Order
 from execore.model.requests import Input
 from execore.model.vocabulary import OrderState
@@ -28,8 +28,6 @@ from execore.runtime.writer import Writer
 from execore.venues.protocol import QueryAnswer
 
 OnAlert = Callable[[effects.Alert], None]
-_KNOWN: Final = (QueryAnswer.FOUND, QueryAnswer.REFUSED)
-"""Answers of a venue that knows what became of the order."""
 
 
 class Channel:
@@ -77,7 +75,6 @@ class Channel:
         self._to_do: deque[Answer | effects.Effect] = deque()
         self._has_told_closed = False
         self.subscriptions: list[Subscription] = []
-        self._unanswered: set[str] = set()
         self._on_alert = on_alert
         self._alerts = InOrder(callbacks)
 
@@ -131,6 +128,9 @@ class Channel:
     def _note(self, answer: Answer, resolver: Resolver) -> None:
         """Keep what is asked about in step with what is known; a group's answer is about other orders too."""
         orders, now_ns = self.writer.state.orders, self.monotonic_ns()
+        for event in answer.events:
+            if type(event) is OrderReowned:
+                resolver.forget(event.external_order_id)
         if answer.order is not None and not self.writer.state.groups.places:
             resolver.note(answer.order, now_ns)
             return
@@ -240,13 +240,10 @@ class Channel:
         if self.resolver is None:
             return
         key = query.client_order_id
-        if answer in _KNOWN:
-            self._unanswered.discard(key)
-        elif key not in self._unanswered and answer is not None:  # told once, though it is asked on and on
-            self._unanswered.add(key)
-            self.alert(_unanswered(key, answer))
-        answer = None if isinstance(answer, Exception) else answer
-        found = self.resolver.answered(key, answer, asked_ns, self.monotonic_ns())
+        known = None if isinstance(answer, Exception) else answer
+        if answer is not None and self.resolver.is_first_in_vain(key, known):
+            self.alert(_unanswered(key, answer))  # told once, though it is asked on and on
+        found = self.resolver.answered(key, known, asked_ns, self.monotonic_ns())
         if found:
             self.put_inputs(found)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 from execore.model.failures import VenueError
@@ -62,8 +63,9 @@ class Intake:
         """Take what there is, until there is no more.
 
         Args:
-            after: called when all that was there is recorded and confirmed, with True; or with False, when
-                the venue could not say what it has.
+            after: called when all that the venue has now is recorded and confirmed, with True; or with False,
+                when it could not say what it has. A venue that always has more keeps nobody waiting: the next
+                lot has all that was there.
         """
         if after is not None:
             self._after.append(after)
@@ -73,8 +75,7 @@ class Intake:
             self._take()
 
     def _take(self) -> None:
-        if not self._is_stopped:
-            self._lane().run(self._call, self._took)
+        self._lane().run(self._call, self._took)
 
     def _call(self) -> list[VenueReport] | Exception:
         try:
@@ -83,22 +84,28 @@ class Intake:
             return error
 
     def _took(self, reports: list[VenueReport] | Exception) -> None:
+        after, self._after = self._after, []  # lanes keep order: what they were told before was there
         if not isinstance(reports, Exception) and reports:
             self._rounds += 1
             if self._rounds <= _MAXIMUM_ROUNDS:
                 self.taken += len(reports)
-                self._put(reports, self._recorded)
+                self._put(reports, partial(self._recorded, after))
                 return
             reports = VenueError(f"the venue reported {_MAXIMUM_ROUNDS} times, and has not ended")
         self._is_busy = False
         if isinstance(reports, Exception):
             self._on_error(reports)
-        waiting, self._after = self._after, []
-        for after in waiting:
-            after(not isinstance(reports, Exception))
+        for each in after:
+            each(not isinstance(reports, Exception))
 
-    def _recorded(self) -> None:
-        self._lane().run(self._confirm, lambda _: self._take())
+    def _recorded(self, after: list[After]) -> None:
+        self._lane().run(self._confirm, lambda _: self._confirmed(after))
+
+    def _confirmed(self, after: list[After]) -> None:
+        if not self._is_stopped:
+            for each in after:
+                each(True)
+            self._take()
 
     def _confirm(self) -> None:
         try:

@@ -32,6 +32,8 @@ ASKING: Final = RetryPolicy(base_seconds=1.0, cap_seconds=30.0)
 """How long to wait between questions; how often and until when an order may be sent again."""
 
 _UNKNOWN: Final = OrderState.UNKNOWN
+_KNOWN: Final = frozenset({QueryAnswer.FOUND, QueryAnswer.REFUSED})
+"""Answers of a venue that knows what became of the order."""
 _NOT_THERE: Final = frozenset({QueryAnswer.NOT_FOUND, QueryAnswer.ABSENT, QueryAnswer.REFUSED})
 
 
@@ -47,7 +49,8 @@ class _Watch(msgspec.Struct, gc=False):
         due_ns: when it is asked next; None while a question is on its way, and while nothing is unknown.
         asking: a question is on its way.
         wanted: the core wants an answer, whatever the order is; ``again``: and to a question yet to be asked.
-        told: a person was told that it takes long; ``missed``: that the venue does not know a live order.
+        told: a person was told that it takes long; ``missed``: that the venue does not know a live order;
+            ``vain``: that it was asked after in vain, since there was an answer last.
     """
 
     question: QueryOrder
@@ -61,6 +64,7 @@ class _Watch(msgspec.Struct, gc=False):
     again: bool = False
     told: bool = False
     missed: bool = False
+    vain: bool = False
 
     @property
     def is_unsettled(self) -> bool:
@@ -144,6 +148,14 @@ class Resolver:
             watch.since_ns = now_ns
             self._schedule(key, watch, now_ns + self._wait_ns(watch) if watch.asked else now_ns)
 
+    def forget(self, client_order_id: str) -> None:
+        """The order is no more: what it was is another's now, who is noted himself."""
+        self._silent.pop(client_order_id, None)
+        watch = self._watches.get(client_order_id)
+        if watch is not None:
+            watch.order, watch.wanted = None, False
+            self._rest(client_order_id, watch)
+
     def sent(self, message: SendOrder | SendCancel | SendAmend, now_ns: int) -> None:
         """A message was handed over at monotonic ``now_ns``, without an error: an answer is to come."""
         if isinstance(message, SendOrder):
@@ -163,6 +175,12 @@ class Resolver:
         watch.wanted, watch.again = True, watch.asking
         if watch.due_ns is None:
             self._schedule(key, watch, now_ns)
+
+    def is_first_in_vain(self, client_order_id: str, answer: QueryAnswer | None) -> bool:
+        """Whether an answer that is about to be given to ``answered`` is none, and the first such."""
+        watch = self._watches[client_order_id]
+        before, watch.vain = watch.vain, answer not in _KNOWN
+        return watch.vain and not before
 
     def answered(
         self, client_order_id: str, answer: QueryAnswer | None, asked_ns: int, now_ns: int

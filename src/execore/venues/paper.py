@@ -122,10 +122,13 @@ class PaperVenue:
         self._hand_over(message)
 
     def query(self, message: QueryOrder) -> QueryAnswer:
-        """Tell everything about an order once more, by our id or the venue's; at once, without latency."""
+        """Tell everything about an order once more, by our id or the venue's; at once, without latency.
+
+        One that is still on its way is NOT_FOUND: the tape may stand still for longer than any declared lag.
+        """
         order = self._find(message)
         if order is None:
-            return QueryAnswer.ABSENT
+            return QueryAnswer.NOT_FOUND if self._is_on_its_way(message) else QueryAnswer.ABSENT
         self._outbox.extend(order.history)
         return QueryAnswer.REFUSED if order.ended is OrderState.REJECTED else QueryAnswer.FOUND
 
@@ -318,6 +321,10 @@ class PaperVenue:
             return by_client_id
         found = (order for order in self._orders.values() if order.venue_order_id == message.venue_order_id)
         return next(found, None)
+
+    def _is_on_its_way(self, query: QueryOrder) -> bool:
+        orders = (message.order for _, message in self._inbox if isinstance(message, SendOrder))
+        return any(order.client_order_id == query.client_order_id for order in orders)
 
     def _market(self, symbol: str) -> PaperMarket:
         if symbol not in self._markets:

@@ -155,7 +155,7 @@ class Venue(Protocol):
         ...
 
     def take_reports(self) -> list[VenueReport]:
-        """The reports that arrived and are not confirmed, oldest first; empty when there are none.
+        """All reports that arrived and are not confirmed, oldest first; empty when there are none.
 
         Raises:
             VenueError: the connection that brings them is gone for good.

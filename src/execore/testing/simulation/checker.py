@@ -161,8 +161,11 @@ def _can_be_known(gateway: Gateway, order: VenueOrder, ours: Order | None) -> bo
     if order.leaves or gateway.profile.capabilities.lookup_closed:
         return True
     decided = [report for report in order.told if isinstance(report, _DECIDES)]
-    ended_unsaid = order.ended is not None and not any(isinstance(report, _ENDS) for report in decided)
-    return not ended_unsaid and all(id(report) in gateway.recorded for report in decided)
+    if order.ended is not None and not any(isinstance(report, _ENDS) for report in decided):
+        return False
+    told = [id(report) for report in decided]
+    arrived = [key for key in gateway.recorded if key in told]
+    return len(arrived) == len(told) and arrived[-1:] == told[-1:]  # new terms that come last open it again
 
 
 def _never_there(profile: Profile, gateway: Gateway, ours: dict[str, Order]) -> Iterator[Problem]:
