@@ -15,7 +15,7 @@ from execore.testing.journal_contract import BOOK, lifecycle
 from execore.views import queries
 
 KILLS = 100
-LONGEST_LIFE_SECONDS = 0.04
+LONGEST_LIFE_SECONDS = 0.25
 
 
 def append_until_killed(path: Path, acknowledge: int) -> NoReturn:
