@@ -333,8 +333,10 @@ def tamper(path: Path, sql: str) -> None:
 def test_a_sound_journal_verifies(book: Path) -> None:
     (found,) = lines("audit", "verify", "--journal", book)
     assert (found["book"], found["ok"], found["anchored"], found["problem"]) == ("main", True, True, None)
+    assert (found["tables"], found["differences"]) == ("hold", [])
     shown = ok("audit", "verify", "--journal", book)
     assert f"the chain holds; {found['records']} records hold" in shown
+    assert f"the tables are what {found['records']} records make" in shown
 
 
 @pytest.mark.parametrize(
@@ -368,6 +370,44 @@ def test_a_book_that_is_gone_with_all_its_records_is_missed(book: Path) -> None:
     tamper(book, "DELETE FROM events")
     result = run("audit", "verify", "--journal", book, "--json")
     assert (result.exit_code, json.loads(result.stdout)["problem"]) == (1, "truncated")
+
+
+def test_tables_that_differ_from_the_records_are_found_and_rebuilt(book: Path) -> None:
+    tamper(book, "DELETE FROM fills; UPDATE positions SET quantity='9'")
+    result = run("audit", "verify", "--journal", book, "--json")
+    found = json.loads(result.stdout)
+    assert (result.exit_code, found["ok"], found["problem"], found["tables"]) == (1, False, None, "differ")
+    assert {row["table"] for row in found["differences"]} == {"fills", "positions"}
+    assert all(row.keys() == {"table", "key", "holds", "records_say"} for row in found["differences"])
+    result = run("audit", "verify", "--journal", book)
+    assert result.exit_code == 1
+    assert "positions BTC-USD: quantity=9; the records say: quantity=" in result.stdout
+    assert f"execore audit rebuild --journal {book} --book main" in result.stdout
+    (unlooked,) = lines("audit", "verify", "--journal", book, "--no-tables")
+    assert (unlooked["ok"], unlooked["tables"]) == (True, None)
+    (rebuilt,) = lines("audit", "rebuild", "--journal", book)
+    assert rebuilt == {"book": "main", "sequence": found["sequence"], "hash": found["hash"]}
+    assert lines("audit", "verify", "--journal", book)[0]["ok"]
+    assert f"the tables are what {found['sequence']} records make" in ok("audit", "rebuild", "-j", book)
+
+
+def test_an_index_that_lost_a_row_is_found(book: Path) -> None:
+    """The rows are all there, and a lookup of the execution would say that there never was one."""
+    index = "CREATE INDEX fills_by_execution ON fills(book, execution_key)"
+    sql = "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql='{}' WHERE name='fills_by_execution';"
+    tamper(book, sql.format(f"{index} WHERE late>9"))
+    with closing(sqlite3.connect(book)) as shell:
+        shell.executescript("CREATE TABLE kept AS SELECT * FROM fills; DELETE FROM fills")
+        shell.executescript("INSERT INTO fills SELECT * FROM kept; DROP TABLE kept")
+        shell.executescript(sql.format(index))
+    result = run("audit", "verify", "--journal", book, "--json")
+    file, found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert (result.exit_code, file["ok"], found["ok"]) == (1, False, True)
+    assert "fills_by_execution" in file["damage"][0]
+    result = run("audit", "verify", "--journal", book)
+    assert (result.exit_code, "the file is DAMAGED" in result.stdout) == (1, True)
+    ok("audit", "rebuild", "--journal", book)
+    assert lines("audit", "verify", "--journal", book)[0]["ok"]
 
 
 @pytest.mark.parametrize("to", ["file", "standard output"])

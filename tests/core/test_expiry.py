@@ -172,7 +172,7 @@ def test_an_execution_before_the_end_that_comes_after_it_is_booked() -> None:
 def test_an_order_that_rests_after_all_is_not_ended_a_second_time() -> None:
     desk = resting()
     desk.pass_time(END + LATENESS, SILENT)
-    desk.tell(reports.AmendReport, leaves="1")
+    desk.tell(reports.AmendReport, leaves="1", ts_ns=END)
     assert desk.order.state is OrderState.ACKNOWLEDGED
     assert desk.pass_time(END + 2 * LATENESS, SILENT).events == ()
     assert desk.order.state is OrderState.ACKNOWLEDGED
@@ -354,7 +354,7 @@ def test_only_what_is_open_and_has_an_end_is_looked_at() -> None:
     assert ledger.ending_orders() == [ledger.get("day")]
     desk.pass_time(END + LATENESS, SILENT, "day")
     assert ledger.ending_orders() == []
-    desk.tell(reports.AmendReport, "day", leaves="1")
+    desk.tell(reports.AmendReport, "day", leaves="1", ts_ns=END)
     assert ledger.ending_orders() == [ledger.get("day")], "it rests after all"
     assert desk.replayed().orders.ending_orders() == ledger.ending_orders()
 

@@ -53,8 +53,7 @@ def test_a_book_that_forgets_what_is_over_answers_as_one_that_keeps_everything(
 ) -> None:
     state, told = opened((BITCOIN, FUTURE))
     twins, random, seen = Twins(state, told, journal()), Random(seed), Counter[str]()
-    # Which of two orders has an id that the venue gave to both is a matter of the journal's tables.
-    traffic = Traffic(seed, state, shares_venue_ids=journal is NaiveJournal)
+    traffic = Traffic(seed, state)
     for cause in traffic.inputs(150):
         take(twins, cause, random, seen)
     assert twins.released > 10

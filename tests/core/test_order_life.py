@@ -21,6 +21,7 @@ from core_support.desk import (
 )
 from execore.core.order_state_machine import OrderStateMachine
 from execore.core.risk_hook import RiskContext, RiskHook, evaluate_hooks
+from execore.core.snapshot import restore, snapshot_of
 from execore.model import effects, events, reports, requests
 from execore.model.answers import Answer, Outcome
 from execore.model.errors import (
@@ -362,6 +363,21 @@ def test_an_order_that_takes_over_more_than_it_asked_for_is_overfilled_and_alert
     external_fill(desk, "E1", "1.5")
     assert alert_codes(desk.acknowledge()) == ["overfilled"]
     assert_shows(desk.order, flags=("overfilled",))
+
+
+@pytest.mark.parametrize("over", [False, True])
+def test_a_cancel_of_what_turns_out_to_be_our_order_is_told_unless_it_is_over(over: bool) -> None:
+    desk = Desk()
+    desk.submit()
+    desk.acknowledge("", venue_order_id="V1", side="buy", leaves="1", price="100")
+    (external,) = (each for each in desk.state.orders if each.external)
+    desk.ask(requests.CancelOrder, external.client_order_id, request_id="c9")
+    desk.ask(requests.RequestOutcomeUnknown, external.client_order_id, request_id="c9", reason="no reply")
+    report = reports.CancelReport if over else reports.AcknowledgeReport
+    answer = desk.tell(report, venue_order_id="V1")
+    assert event_names(answer)[0] == "OrderReowned"
+    told = [one for one in answer.effects if isinstance(one, effects.Alert) and "c9" in one.message]
+    assert [one.code for one in told] == ([] if over else ["request_not_taken_over"])
 
 
 def test_a_closed_order_comes_back_when_it_takes_fills_over() -> None:
@@ -1191,3 +1207,69 @@ def test_an_execution_that_took_a_total_s_place_is_a_duplicate_when_it_comes_aga
     assert (again.outcome, desk.order.conflict) == (Outcome.ALREADY_DONE, False)
     smaller = desk.fill("X6", "0.1", cumulative_quantity="0.7")
     assert smaller.outcome is Outcome.PARKED, "less than what was booked of it is another execution"
+
+
+@pytest.mark.parametrize(
+    ("report", "state"),
+    [(reports.ExpireReport, OrderState.EXPIRED), (reports.CancelReport, OrderState.CANCELLED)],
+)
+def test_an_end_told_of_a_filled_and_closed_order_holds_when_a_fill_is_undone(
+    report: type[reports.Report], state: OrderState
+) -> None:
+    desk = live_desk()
+    desk.fill("E1", "1")
+    desk.ask(requests.CloseOrder)
+    desk.tell(report)
+    assert_shows(desk.order, state=OrderState.CLOSED, closed_from=OrderState.FILLED)
+    assert desk.tell(report).outcome is Outcome.ALREADY_DONE
+    desk.tell(reports.TradeCancelReport, execution_ref_id="E1")
+    assert_shows(desk.order, state=state, filled=0, leaves=0)
+    assert_replays(desk)
+
+
+def test_an_order_that_a_cancel_proved_to_have_been_there_learns_its_venue_id_late() -> None:
+    desk = ended(OrderState.REJECTED)
+    desk.tell(reports.CancelReport)
+    assert desk.acknowledge().outcome is Outcome.APPLIED
+    assert_shows(desk.order, state=OrderState.CANCELLED, venue_order_id="V1")
+    desk.tell(reports.FillReport, "", venue_order_id="V1", execution_id="E1", quantity="0.4", price="100")
+    assert_shows(desk.order, state=OrderState.CANCELLED, filled=Decimal("0.4"))
+
+
+# --- breaks that are told again -----------------------------------------------------------------------
+
+
+def parked_reports(desk: Desk) -> int:
+    return sum(isinstance(event, events.ReportParked) for event in desk.events)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (reports.AcknowledgeReport, {"venue_order_id": "V2"}),
+        (reports.FillReport, {"execution_id": "E1", "quantity": "0.5", "price": "100"}),
+        (reports.CancelReport, {"client_order_id": "nobody"}),
+        (reports.ExpireReport, {"client_order_id": "", "venue_order_id": "X9", "symbol": "no such"}),
+        (reports.UnreadableReport, {"raw": "?"}),
+    ],
+)
+def test_a_report_that_was_parked_is_no_second_break_when_it_is_told_again(
+    kind: type[reports.Report], fields: dict[str, Any]
+) -> None:
+    desk = live_desk()
+    desk.fill("E1", "0.4")
+    first = desk.tell(kind, ts_ns=5, **fields)
+    assert first.outcome is Outcome.PARKED
+    assert alert_codes(first)
+    again = desk.tell(kind, ts_ns=5, input_id="another", **fields)
+    assert (again.outcome, again.events, again.effects) == (Outcome.ALREADY_DONE, (), ())
+    assert (parked_reports(desk), desk.state.parked) == (1, 1)
+    assert restore(snapshot_of(desk.state)).breaks == desk.replayed().breaks == desk.state.breaks
+    assert desk.tell(kind, ts_ns=6, **fields).outcome is Outcome.PARKED, "another time is another report"
+
+
+def test_executions_that_nothing_tells_apart_are_parked_one_by_one() -> None:
+    desk = live_desk()
+    for _ in range(2):
+        assert desk.fill("", "0.4").outcome is Outcome.PARKED
+    assert desk.state.parked == 2

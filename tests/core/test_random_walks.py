@@ -14,3 +14,21 @@ def test_the_core_and_the_naive_model_agree_on_random_walks(part: int) -> None:
     inputs = [run_walk(seed) for seed in seeds]  # raises where the two disagree
     assert min(inputs) > 0
     assert sum(inputs) > 10 * len(seeds), "walks that go nowhere agree on everything"
+
+
+FOUND = (
+    1000011728,
+    1000028598,
+    1000041978,
+    1000043690,
+    1000057866,
+    1000085835,
+    1000094297,
+    1000149161,
+)
+"""Walks on which the two once differed."""
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_they_agree_where_they_once_did_not(seed: int) -> None:
+    assert run_walk(seed) > 0

@@ -35,6 +35,7 @@ class Desk:
     def __init__(self) -> None:
         self.state, opened = open_book("desk", CostMethod.AVERAGE, 0)
         self.events: list[events.AnyEvent] = [opened]
+        self.times = [0]
         for instrument in (BITCOIN, FUTURE):
             self.take(requests.DefineInstrument(ts_ns=0, instrument=instrument))
 
@@ -42,6 +43,7 @@ class Desk:
         """Step one input, note its events, and check that the books still hold."""
         answer = step(self.state, cause)
         self.events += answer.events
+        self.times += [cause.ts_ns] * len(answer.events)
         check(self.state)
         return answer
 
@@ -96,8 +98,8 @@ class Desk:
     def replayed(self) -> BookState:
         """A book made from the events alone."""
         state = BookState()
-        for event in self.events:
-            state.apply(event, 0)
+        for event, ts_ns in zip(self.events, self.times, strict=True):
+            state.apply(event, ts_ns)
         return state
 
 

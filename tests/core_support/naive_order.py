@@ -96,6 +96,10 @@ class NaiveOrder:
         self.words.add(word)
         return APPLIED
 
+    def unsay(self, word: str) -> None:
+        self.said = [entry for entry in self.said if entry.word != word]
+        self.words.discard(word)
+
     def ever(self, word: str) -> bool:
         return word in self.words
 
@@ -186,6 +190,11 @@ class NaiveOrder:
     @property
     def sent_again(self) -> int:
         return sum(entry.word == "sent again" for entry in self.said)
+
+    @property
+    def known_by_copy(self) -> bool:
+        """Whether nothing says that the venue has it, but that a copy of it was refused as one."""
+        return self.holds("known by a copy", "acknowledged", "unknown")
 
     @property
     def unwanted(self) -> bool:
@@ -657,11 +666,11 @@ class NaiveBook:
     # --- what the venue says of an order ---
 
     def acknowledged(self, order: NaiveOrder, report: reports.AcknowledgeReport) -> str:
-        known = order.ever("acknowledged")
+        known = order.ever("acknowledged") and not order.known_by_copy
         is_new_id = report.venue_order_id not in ("", *order.venue_ids)
         if is_new_id and order.venue_ids:
             return self.park(order)  # it has an id already
-        if order.holds("rejected", "reopened") and order.state in OVER:
+        if (order.closed_from or order.outcome) == "REJECTED":
             told = report.leaves is not None and order.ever("external")
             return NOTHING if known and not (is_new_id or told) else self.park(order)
         told = self.tell_terms(order, report)
@@ -670,7 +679,7 @@ class NaiveBook:
         if not (is_new_id or told or not late):
             return NOTHING
         never_sent = not order.ever("submitted") and not known
-        if not late or never_sent or order.closed_from in ("DENIED", "FAILED"):
+        if never_sent or order.closed_from in ("DENIED", "FAILED"):
             order.say("alive")
         order.say("seen")
         return order.say("acknowledged")
@@ -699,7 +708,7 @@ class NaiveBook:
 
     def cancelled(self, order: NaiveOrder, report: reports.CancelReport) -> str:
         request_id = self.request_of(order, report)
-        over = ("CANCELLED", "EXPIRED", "FILLED") if order.closed else ("EXPIRED",)
+        over = ("CANCELLED", "EXPIRED") if order.closed else ("EXPIRED",)
         ended = order.closed_from or order.outcome
         known = ended in over or order.cancelled
         if known and (order.closed or not order.unsent) and not order.pending("cancel"):
@@ -726,11 +735,18 @@ class NaiveBook:
             if order.ever("copy refused"):
                 return NOTHING
             order.say("copy refused")
+            if order.known_by_copy:
+                order.unsay("acknowledged")
             return order.say("unknown")
         if report.duplicate_client_order_id:
             if state in ("CREATED", "SUBMITTED", "UNKNOWN", "FAILED", "DENIED"):
-                both_answered = order.doubled and order.ever("copy refused") and order.sent_again == 1
-                return order.say("rejected" if both_answered else "acknowledged")
+                if order.doubled and order.ever("copy refused"):
+                    if order.sent_again == 1:
+                        return order.say("rejected")  # the one sending, and the other is a copy of it
+                    if state == "UNKNOWN":
+                        return NOTHING
+                order.say("acknowledged")
+                return order.say("known by a copy")
             return NOTHING
         if state in ("PARTIALLY_FILLED", "FILLED"):
             return self.park(order)
@@ -743,14 +759,16 @@ class NaiveBook:
         if not isinstance(report, reports.RejectReport) or report.duplicate_client_order_id:
             return False
         names_it = order.venue_ids[-1:] == [report.venue_order_id]
+        if order.sent_again == 1 and order.known_by_copy:
+            return False  # the other sending was refused as its copy
         alive = ("SUBMITTED", "UNKNOWN", "ACKNOWLEDGED", "PARTIALLY_FILLED", "FILLED")
         return order.doubled and order.state in alive and not names_it
 
     def expired(self, order: NaiveOrder, report: reports.ExpireReport) -> str:
         if order.state == "REJECTED":
             return self.park(order)
-        over = ("CANCELLED", "EXPIRED", "FILLED") if order.closed else ("CANCELLED", "EXPIRED")
-        known = order.holds("expired", "reopened") or (order.closed_from or order.outcome) in over
+        over = order.closed_from or order.outcome
+        known = order.holds("expired", "reopened") or over in ("CANCELLED", "EXPIRED")
         if known and (order.closed or not order.unsent):
             return NOTHING
         return order.say("expired")
@@ -781,7 +799,7 @@ class NaiveBook:
         now = order.terms
         named = ((report.quantity, now.quantity), (report.price, now.price))
         differs = any(told is not None and told != known for told, known in named)
-        ended = order.cancelled or order.expired or order.holds("rejected", "reopened")
+        ended = order.state in OVER or order.cancelled or order.expired or order.holds("rejected", "reopened")
         return changes[-1] != request_id or ended or not differs
 
     def request_of(self, order: NaiveOrder, report: Any) -> str:
@@ -801,19 +819,24 @@ class NaiveBook:
         rests = bool(report.leaves) or (renews and not order.cancelled and terms.quantity > order.filled)
         reopens = rests and order.state in DONE
         ended = order.closed or order.cancelled or order.expired or order.holds("rejected", "reopened")
+        was_closed = order.closed
         revives = reopens and (ended or terms.quantity > order.filled)
         if not (is_news or tells or revives or ends_a_pause or not order.ever("acknowledged")):
             return NOTHING
         if order.unsent:
             order.say("cancelled")
         ends = order.cancelled or order.expired
-        if order.closed and not ends and order.filled == order.terms.quantity == 0 and terms.quantity:
+        if (
+            order.closed_from == "CANCELLED"
+            and not ends
+            and order.filled == order.terms.quantity == 0 < terms.quantity
+        ):
             order.say("reopened")  # it had been amended to nothing, and closed as that
         order.say(word)
         order.say("acknowledged")
         if tells:
             order.say("terms", terms=terms)
-        if reopens and order.outcome in DONE:
+        if reopens and (was_closed or order.outcome in DONE):
             order.say("reopened")
         if reopens or order.outcome not in DONE:
             order.say("alive")

@@ -33,13 +33,11 @@ UNDEFINED: Final = "NOTHING"
 class Traffic:
     """Draws inputs for ``state``, one after the other, each to be stepped before the next is drawn.
 
-    Args:
-        shares_venue_ids: whether the venue often names one order by the id that it gave to another.
+    The venue often names one order by the id that it gave to another.
     """
 
-    def __init__(self, seed: int, state: BookState, *, shares_venue_ids: bool = True) -> None:
+    def __init__(self, seed: int, state: BookState) -> None:
         self.random = Random(seed)
-        self.shares_venue_ids = shares_venue_ids
         self.state = state
         self.count = 0
         self.order_ids: list[str] = []
@@ -67,7 +65,7 @@ class Traffic:
         if request_id:
             self.request_ids.append(request_id)
         venue_order_id = getattr(drawn, "venue_order_id", "")
-        if venue_order_id and self.shares_venue_ids:
+        if venue_order_id:
             self.venue_ids.append(venue_order_id)
         execution_id = getattr(drawn, "execution_id", "")
         if execution_id:

@@ -16,6 +16,7 @@ from execore.journal.sqlite_schema import APPLICATION_ID, FILE_VERSION
 from execore.model.errors import ChainBroken, JournalError, JournalFull
 from execore.model.keys import Key, KeyKind
 from execore.model.reports import AcknowledgeReport, FillReport
+from execore.runtime.table_check import check_tables
 from execore.testing.faulty_vfs import FaultyVfs
 from execore.testing.journal_contract import created, record
 from execore.views import queries
@@ -174,8 +175,14 @@ def test_orders_are_found_in_it_once_its_book_was_opened(older: Path, current: P
         Key(KeyKind.EXECUTION, execution_key("", "E1")),
         Key(KeyKind.EXECUTION, execution_key("", "E2")),
     ]
-    with SqliteJournal(older, read_only=True) as journal, pytest.raises(JournalError):
-        journal.find_orders("main", keys)
+    with SqliteJournal(older, read_only=True) as journal:
+        for ask in (
+            lambda: journal.find_orders("main", keys),
+            lambda: list(journal.trades("main", "BTC-USD")),
+        ):
+            with pytest.raises(JournalError, match=r"of an older file version.*Open its books once"):
+                ask()
+        assert check_tables(journal, "main").state == "lag"
     with SqliteJournal(older) as journal:
         with pytest.raises(JournalError, match=r"lag behind its records.*Open the book once"):
             journal.find_orders("main", keys)
@@ -194,6 +201,8 @@ def test_an_append_before_that_does_not_hide_that_the_tables_lag(older: Path) ->
         head = journal.head("main").sequence
         journal.append("main", head, [record(head + 1, created(9))])
         assert journal.projection_head("main") == 0
+        with pytest.raises(JournalError, match="lag behind its records"):
+            journal.find_orders("main", [Key(KeyKind.ORDER, "order-1")])
 
 
 def test_a_file_that_is_refused_stays_as_it_was(older: Path, version: int) -> None:

@@ -11,7 +11,14 @@ import pytest
 from msgspec.structs import replace
 
 from execore.journal.protocol import NO_CHANGES, Changes, FillChange
-from execore.journal.rows import change_row
+from execore.journal.rows import (
+    EVENT_COLUMNS,
+    FILL_COLUMNS,
+    KEY_COLUMNS,
+    ORDER_COLUMNS,
+    POSITION_COLUMNS,
+    change_row,
+)
 from execore.journal.sqlite import SqliteJournal
 from execore.journal.sqlite_reader import FIND
 from execore.journal.sqlite_schema import CHANGE_FILL, DISCLOSE_FILLS, MOVE_FILLS, PROJECTION_TABLES
@@ -332,11 +339,29 @@ def test_fills_are_changed_and_moved_by_their_index(
 
 @pytest.mark.parametrize("kind", FIND)
 def test_keys_are_looked_up_by_index(journal: SqliteJournal, kind: KeyKind) -> None:
-    plan = [step[3] for step in journal.select(f"EXPLAIN QUERY PLAN {FIND[kind]}", (0, BOOK, "E1", ""))]
-    assert not [step for step in plan if step.startswith("SCAN")]
+    plan = [step[3] for step in journal.select(f"EXPLAIN QUERY PLAN {FIND[kind]}", (BOOK, '["E1"]'))]
+    assert {step.split()[1] for step in plan if step.startswith("SCAN")} == {"asked"}
     searched = [step for step in plan if step.startswith("SEARCH")]
     assert [step.split()[1] for step in searched] == [TABLES[kind], "keys"]
     assert all("book=? AND" in step for step in searched)
 
 
 TABLES = {KeyKind.ORDER: "orders", KeyKind.VENUE_ORDER: "orders", KeyKind.EXECUTION: "fills"}
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        ("events", EVENT_COLUMNS),
+        ("orders", ORDER_COLUMNS),
+        ("fills", (*FILL_COLUMNS, "disclosed_sequence")),
+        ("positions", POSITION_COLUMNS),
+        ("keys", KEY_COLUMNS),
+    ],
+)
+def test_rows_are_in_the_order_of_the_columns_of_their_table(
+    journal: SqliteJournal, table: str, columns: tuple[str, ...]
+) -> None:
+    """Rows are inserted by place, without naming columns."""
+    there = journal.select("SELECT name FROM pragma_table_info(?)", (table,))
+    assert tuple(name for (name,) in there) == columns

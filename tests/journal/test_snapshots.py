@@ -40,9 +40,52 @@ def test_the_newest_two_are_kept(path: Path) -> None:
 
 
 def test_those_of_a_stream_that_went_further_make_way(path: Path) -> None:
-    for sequence in (1, 100, 101, 50):  # after 101 the journal was restored from an older copy
-        save_snapshot(str(path), BOOK, at(sequence))
+    """After 101 the journal was restored from an older copy, and has only what came before 60."""
+    for sequence in (1, 40, 100, 101, 50):
+        save_snapshot(str(path), BOOK, at(sequence), lambda head: head.sequence < 60)
     assert list(whole_snapshots(str(path), BOOK)) == [at(50)]
+
+
+def test_a_slower_process_does_not_remove_what_a_faster_one_saved(path: Path) -> None:
+    for sequence in (100, 200, 150):
+        save_snapshot(str(path), BOOK, at(sequence), lambda _: True)
+    assert list(whole_snapshots(str(path), BOOK)) == [at(200), at(150), at(100)]
+    save_snapshot(str(path), BOOK, at(120))  # it does not know the stream, and so not what is of it
+    assert next(whole_snapshots(str(path), BOOK)) == at(200)
+    save_snapshot(str(path), BOOK, at(300), lambda _: True)
+    assert list(whole_snapshots(str(path), BOOK)) == [at(300), at(200)]
+
+
+def test_a_later_one_that_is_damaged_makes_way(path: Path) -> None:
+    save_snapshot(str(path), BOOK, at(200))
+    newest_file(path).write_bytes(b"torn")
+    save_snapshot(str(path), BOOK, at(100), lambda _: True)
+    assert len(files(path)) == 1
+
+
+def test_a_later_one_in_the_making_is_left_alone(path: Path) -> None:
+    save_snapshot(str(path), BOOK, at(100))
+    for sequence in (110, 300):
+        making = newest_file(path).with_name(f"{files(path)[0].replace('100', str(sequence))}.new")
+        making.write_bytes(b"not yet whole")
+    save_snapshot(str(path), BOOK, at(200))
+    assert [name[-16:] for name in files(path)] == [
+        "0000100.snapshot",
+        "0000200.snapshot",
+        "300.snapshot.new",
+    ]
+
+
+def test_a_journal_knows_which_are_of_its_stream(path: Path) -> None:
+    with SqliteJournal(path) as journal:
+        opened(journal, orders=2)
+        head = journal.head(BOOK)
+        first = next(journal.read(BOOK))
+        journal.save_snapshot(BOOK, snapshot(head, ANY))
+        save_snapshot(str(path), BOOK, at(head.sequence + 5))
+        save_snapshot(str(path), BOOK, at(head.sequence - 1), lambda _: True)
+        journal.save_snapshot(BOOK, snapshot(Head(first.sequence, first.hash), ANY))
+        assert [one.head.sequence for one in whole_snapshots(str(path), BOOK)] == [head.sequence, 1]
 
 
 def test_books_have_their_own(path: Path) -> None:

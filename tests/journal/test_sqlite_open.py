@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +17,8 @@ import apsw
 import msgspec
 import pytest
 
+from execore.journal import sqlite_schema
+from execore.journal.audit_log import AuditLog
 from execore.journal.sqlite import SqliteJournal
 from execore.journal.sqlite_schema import FILE_VERSION
 from execore.model.errors import (
@@ -29,10 +32,12 @@ from execore.model.errors import (
     NotAJournal,
     NotRecorded,
 )
+from execore.model.keys import Key, KeyKind
 from execore.testing.journal_contract import BOOK, created, lifecycle, opened, record, sequences
 
 OWN_UNTIL_KILLED = """
 import sys, time
+from execore.journal.audit_log import AuditLog
 from execore.journal.sqlite import SqliteJournal
 journal = SqliteJournal(sys.argv[1])
 print("owned", flush=True)
@@ -254,6 +259,76 @@ def test_a_file_that_cannot_be_written_is_named(public_directory: Path) -> None:
         assert journal.books() == []
 
 
+@pytest.fixture
+def read_only_directory(public_directory: Path) -> Path:
+    """One that the unprivileged can only read, in it a journal of three orders that was closed."""
+    with SqliteJournal(public_directory / "journal.db") as journal:
+        opened(journal, orders=3)
+    public_directory.chmod(0o555)
+    return public_directory
+
+
+def test_a_closed_journal_is_read_where_nothing_can_be_written(read_only_directory: Path) -> None:
+    before = sorted(os.listdir(read_only_directory))
+    with unprivileged(), SqliteJournal(read_only_directory / "journal.db", read_only=True) as journal:
+        assert AuditLog(journal, BOOK).verify(journal.head(BOOK)).records == 10
+        assert journal.find_orders(BOOK, [Key(KeyKind.VENUE_ORDER, "V2")]) != {}
+        assert journal.damage() == []
+        with pytest.raises(JournalReadOnly):
+            journal.append(BOOK, 10, [])
+    assert sorted(os.listdir(read_only_directory)) == before
+
+
+@pytest.mark.parametrize("left", [["-wal"], ["-wal", "-shm"]])
+def test_what_is_in_the_wal_of_a_killed_owner_is_read_there_too(
+    public_directory: Path, left: list[str]
+) -> None:
+    path, copy = public_directory / "journal.db", public_directory / "killed.db"
+    with SqliteJournal(path) as journal:
+        head = opened(journal, orders=3)
+        for suffix in ("", *left):  # as a kill leaves it: nothing was moved out of the WAL
+            shutil.copy(f"{path}{suffix}", f"{copy}{suffix}")
+            os.chmod(f"{copy}{suffix}", 0o644)
+    public_directory.chmod(0o555)
+    with unprivileged(), SqliteJournal(copy, read_only=True) as journal:
+        assert journal.head(BOOK) == head
+        assert AuditLog(journal, BOOK).verify(head).anchored
+
+
+def test_a_reader_of_a_journal_that_was_closed_notices_that_it_is_opened(read_only_directory: Path) -> None:
+    path = read_only_directory / "journal.db"
+    with unprivileged():
+        reader = SqliteJournal(path, read_only=True)
+        assert reader.head(BOOK).sequence == 10
+    read_only_directory.chmod(0o755)
+    for first in (10, 13):
+        with SqliteJournal(path) as owner:
+            owner.append(BOOK, first, *lifecycle(first, first + 1))
+            for suffix in ("", "-wal", "-shm"):
+                os.chmod(f"{path}{suffix}", 0o644)
+            read_only_directory.chmod(0o555)
+            with unprivileged():
+                assert reader.head(BOOK).sequence == first + 3
+            read_only_directory.chmod(0o755)
+        read_only_directory.chmod(0o555)
+        with unprivileged():
+            assert AuditLog(reader, BOOK).verify().records == first + 3
+        read_only_directory.chmod(0o755)
+    reader.close()
+
+
+def test_a_wal_that_sqlite_cannot_read_there_is_named(
+    public_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = public_directory / "journal.db"
+    SqliteJournal(path).close()
+    Path(f"{path}-wal").write_bytes(b"left")
+    monkeypatch.setattr(apsw, "vfs_names", lambda: ["win32"])
+    public_directory.chmod(0o555)
+    with unprivileged(), pytest.raises(JournalError, match=r"Copy it with .*-wal to a directory that can be"):
+        SqliteJournal(path, read_only=True)
+
+
 def test_a_failed_opening_lets_go_of_the_lock(path: Path) -> None:
     path.write_bytes(b"no database")
     for _ in range(2):
@@ -279,6 +354,25 @@ def test_a_projection_that_does_not_fit_refuses_the_append_whole(path: Path) -> 
             journal.append(BOOK, 4, records, msgspec.structs.replace(changes, orders=[bad_order]))
         assert journal.head(BOOK) == head
         assert journal.append(BOOK, 4, records, changes).sequence == 7
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_disk_without_room_to_open_a_journal_is_named(
+    path: Path, monkeypatch: pytest.MonkeyPatch, read_only: bool
+) -> None:
+    """As SQLite meets it: it cannot make the file that the users of a journal share."""
+    SqliteJournal(path).close()
+
+    def fail(*_: object) -> None:
+        raise apsw.exception_for(apsw.SQLITE_IOERR_SHMSIZE)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite_schema, "_check_identity", fail)
+        with pytest.raises(
+            JournalFull, match=r"disk of .*journal\.db is full.*Free disk space and open it again"
+        ):
+            SqliteJournal(path, read_only=read_only)
+    SqliteJournal(path, read_only=read_only).close()
 
 
 def test_a_full_disk_is_named_and_its_opening_lets_go_of_the_lock(

@@ -85,16 +85,16 @@ MUTATIONS = [
     Mutation(
         "effects come before the commit",
         "runtime/loop.py",
-        "            queued.answers.append(writer.step(cause, now_ns))",
-        "            queued.answers.append(writer.step(cause, now_ns))\n"
+        "            queued.answers.append(writer.step(cause, now_ns, past))",
+        "            queued.answers.append(writer.step(cause, now_ns, past))\n"
         "            queued.channel.carry_out(queued.answers[-1:])",
         (f"{BOOK}::test_nothing_is_sent_before_its_record_is_on_disk",),
     ),
     Mutation(
         "alerts come before the commit",
         "runtime/loop.py",
-        "            queued.answers.append(writer.step(cause, now_ns))",
-        "            queued.answers.append(writer.step(cause, now_ns))\n"
+        "            queued.answers.append(writer.step(cause, now_ns, past))",
+        "            queued.answers.append(writer.step(cause, now_ns, past))\n"
         "            queued.channel.carry_out(queued.answers[-1:])",
         (f"{BOOK}::test_nobody_is_told_before_its_record_is_on_disk",),
     ),
@@ -182,9 +182,16 @@ MUTATIONS = [
     Mutation(
         "what is in flight is not settled on opening",
         "runtime/opening.py",
-        "causes=[*defined, *causes, *absorbed]",
-        "causes=[*defined, *absorbed]",
+        "_record(channel, driver, [*defined, *causes, *absorbed])",
+        "_record(channel, driver, [*defined, *absorbed])",
         (f"{BOOK}::test_an_order_sent_without_an_outcome_is_unknown_and_asked_for",),
+    ),
+    Mutation(
+        "what the venue does not have is absent, though a call of a closed runtime may still send it",
+        "runtime/opening.py",
+        "may_still_send=partial(hangs, settings.name)",
+        "may_still_send=partial(hangs, '')",
+        (f"{THREADS}::test_an_order_whose_sending_hangs_is_not_absent_for_a_book_that_is_opened_again",),
     ),
     Mutation(
         "a recorded and sent order is answered with the error of what follows",
@@ -328,9 +335,57 @@ MUTATIONS = [
     Mutation(
         "an append to an older file takes its empty tables for complete",
         "journal/sqlite_schema.py",
-        '            connection.execute("UPDATE projection_heads SET sequence=0")\n',
-        '            connection.execute("DELETE FROM projection_heads")\n',
+        "REPLACE INTO projection_heads SELECT DISTINCT book, 0 FROM events",
+        "DELETE FROM projection_heads",
         (f"{OLDER_FILE}::test_an_append_before_that_does_not_hide_that_the_tables_lag",),
+    ),
+    Mutation(
+        "an id that the venue gave twice stands for the order made last",
+        "journal/venue_ids.py",
+        "return ledger.ids.by_venue_order_id(venue_order_id, symbol) or claimants[-1]",
+        "return claimants[-1]",
+        ("journal/test_lookups_agree.py::test_every_key_and_every_trade_of_a_random_book_is_found[0]",),
+    ),
+    Mutation(
+        "a slow process removes the newer snapshot of a fast one",
+        "journal/snapshots.py",
+        "        if is_ours is None or (later is not None and is_ours(later.head)):",
+        "        if False:",
+        ("journal/test_snapshots.py::test_a_slower_process_does_not_remove_what_a_faster_one_saved",),
+    ),
+    Mutation(
+        "the balances of a snapshot are taken for true",
+        "runtime/recovery.py",
+        "if _balances(journal, book, state, head) else",
+        "if True else",
+        (
+            "runtime/test_snapshots.py"
+            "::test_a_snapshot_whose_positions_are_not_those_of_the_tables_is_passed_over[False]",
+        ),
+    ),
+    Mutation(
+        "tables are compared with the records of another moment",
+        "journal/sqlite_reader.py",
+        'connection.execute("BEGIN")',
+        'connection.execute("BEGIN; COMMIT; BEGIN; COMMIT; SAVEPOINT none; RELEASE none")',
+        ("runtime/test_table_check.py::test_a_journal_is_compared_as_it_is_at_one_moment",),
+    ),
+    Mutation(
+        "what is read only is opened as if it could be written",
+        "journal/sqlite_schema.py",
+        "as_it_lies = read_only and vfs is None and is_still(path)",
+        "as_it_lies = False",
+        ("journal/test_sqlite_open.py::test_a_closed_journal_is_read_where_nothing_can_be_written",),
+    ),
+    Mutation(
+        "what was in flight is recorded in one commit, however much it is",
+        "runtime/opening.py",
+        "    for first in range(0, len(causes), BATCH):",
+        "    for first, BATCH in ((0, len(causes)),):",
+        (
+            "runtime/test_large_opening.py"
+            "::test_twenty_five_thousand_orders_in_flight_are_settled_in_bounded_commits",
+        ),
     ),
     Mutation(
         "what a group needs is never asked",
@@ -370,8 +425,8 @@ MUTATIONS = [
     Mutation(
         "a restart forgets what a group could not do",
         "runtime/opening.py",
-        "causes=channel.grouping.reviews()",
-        "causes=()",
+        "_record(channel, driver, channel.grouping.reviews())",
+        "_record(channel, driver, ())",
         ("runtime/test_groups.py::test_a_cancel_that_came_to_nothing_is_asked_again_at_the_next_opening",),
     ),
     Mutation(
@@ -405,9 +460,30 @@ MUTATIONS = [
     Mutation(
         "a reject of a copy ends the order",
         "core/report_proposals.py",
-        "if order.doubled and not names_order:",
+        "if order.doubled and not names_order and not both_answered:",
         "if False:",
         (ONE_ORDER,),
+    ),
+    Mutation(
+        "old terms take the place of newer ones",
+        "core/decisions.py",
+        "return report.ts_ns < order.terms_ts_ns",
+        "return False",
+        ("core/test_old_terms.py",),
+    ),
+    Mutation(
+        "an order that ended is opened by terms from before its end",
+        "core/report_proposals.py",
+        "or revived) and report.ts_ns >= order.ended_ts_ns",
+        "or revived)",
+        ("core/test_old_terms.py",),
+    ),
+    Mutation(
+        "what is parked is parked again each time it is told",
+        "core/book_state.py",
+        "and mark_of(event.report) in self.breaks",
+        "and False",
+        ("core/test_order_life.py",),
     ),
     Mutation(
         "an order ends when it could not be sent again",
@@ -419,8 +495,8 @@ MUTATIONS = [
     Mutation(
         "the wait for a proof is counted from the first sending",
         "runtime/resolving.py",
-        "            watch.since_ns = now_ns\n",
-        "",
+        "            watch.since_ns = now_ns\n            self._schedule(",
+        "            self._schedule(",
         (ONE_ORDER,),
     ),
 ]

@@ -29,6 +29,22 @@ def test_as_many_run_at_once_as_there_are_threads_and_the_others_after_them() ->
     callbacks.run(run)  # nobody hears it any more
 
 
+def test_without_another_thread_a_call_waits_for_the_next_that_there_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def none_left(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    callbacks, done = ThreadCallbacks(lambda error: None), threading.Semaphore(0)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", none_left)
+        callbacks.run(done.release)
+    callbacks.run(done.release)
+    for _ in range(2):
+        assert done.acquire(timeout=PATIENCE)
+    callbacks.close(PATIENCE)
+
+
 def test_what_is_raised_is_told_and_takes_no_thread_with_it() -> None:
     errors: list[BaseException] = []
     callbacks = ThreadCallbacks(errors.append, most_threads=1)

@@ -1,6 +1,7 @@
 """Handles on their own: settled once, and nobody who waits is forgotten, whenever he began to."""
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -8,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from execore import Outcome
+from execore import OrderState, Outcome
 from execore.model.errors import BookClosed, NotYetSettled
 from execore.runtime.handle import Handle, Waiting, wake
+from execore.runtime.watches import Watches
 from runtime_support.threaded_venue import PATIENCE, Alerts, ThreadedVenue, opened
 from runtime_support.trading import order
 
@@ -194,6 +196,60 @@ def test_a_callback_that_raises_is_an_alert_and_one_that_blocks_harms_nobody() -
         first.call_back(lambda _: 1 / 0)
         told.wait_for("callback_failed")
         book.submit(order(3)).wait(PATIENCE)
+
+
+# --- waiting for what may never come ------------------------------------------------------------------------
+
+
+def followed(watches: Watches) -> int:
+    """How many handles are followed, as soon as something else is."""
+    gc.collect()
+    watches.add("another", lambda _: False, Handle(Waiting(inline)))
+    gc.collect()
+    watches.add("another", lambda _: False, Handle(Waiting(inline)))
+    return sum(len(each) for each in watches._waiting.values()) - 1
+
+
+def test_what_nobody_holds_and_nobody_waits_for_is_not_followed() -> None:
+    with opened() as runtime:
+        book = runtime.book()
+        watches = runtime._loop.channels[0].watches
+        kept = book.until("order-1", OrderState.FILLED)
+        for number in range(10):
+            with pytest.raises(TimeoutError):
+                book.until(f"order-{number}", OrderState.FILLED).wait(0)
+        assert followed(watches) == 1
+        with pytest.raises(TimeoutError):
+            kept.wait(0)  # he may ask again, so it is followed on
+        assert followed(watches) == 1
+        assert not watches.awaited
+
+
+def test_what_only_a_callback_or_a_task_waits_for_is_followed() -> None:
+    called = threading.Event()
+
+    async def main() -> None:
+        async with opened(own_thread=False) as runtime:
+            book = runtime.book()
+            watches = runtime._loop.channels[0].watches
+            book.until("order-1", OrderState.SUBMITTED).call_back(lambda _: called.set())
+
+            async def wait(number: int) -> OrderState:
+                return (await book.until(f"order-{number}", OrderState.SUBMITTED)).state
+
+            tasks = [asyncio.create_task(wait(number)) for number in (1, 2)]
+            await asyncio.sleep(0)
+            assert followed(watches) == 3
+            tasks.pop().cancel()
+            await asyncio.sleep(0)
+            assert followed(watches) == 2
+            await book.submit(order(1))
+            assert await tasks[0] is OrderState.SUBMITTED
+            assert followed(watches) == 0
+            assert not watches.awaited
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+    assert called.wait(PATIENCE)
 
 
 def test_a_predicate_that_raises_is_told_to_whoever_waits_for_it() -> None:

@@ -5,12 +5,15 @@ from typing import Any
 
 import pytest
 
+from execore import MemoryJournal, OrderState, open_book
+from execore.model.effects import Alert
 from execore.model.failures import VenueError
-from execore.model.reports import AcknowledgeReport
+from execore.model.reports import AcknowledgeReport, Report
+from execore.model.requests import CloseOrder
 from execore.runtime.intake import Intake
 from execore.runtime.lanes import InlineLane
 from runtime_support.threaded_venue import said
-from runtime_support.trading import ScriptedVenue
+from runtime_support.trading import BITCOIN, START_NS, ScriptedVenue, order
 
 
 class Desk:
@@ -22,7 +25,9 @@ class Desk:
         self.lots: list[Sequence[Any]] = []
         self.recorded: list[Callable[[], None]] = []
         self.errors: list[Exception] = []
-        self.intake = Intake(self.venue, InlineLane, put=self.put, on_error=self.errors.append)
+        self.intake = Intake(
+            self.venue, InlineLane, clock=lambda: START_NS, put=self.put, on_error=self.errors.append
+        )
 
     def put(self, lot: Sequence[Any], recorded: Callable[[], None]) -> None:
         self.lots.append(lot)
@@ -107,3 +112,52 @@ def test_once_it_is_stopped_it_confirms_what_it_has_and_takes_no_more() -> None:
     desk.record()
     desk.intake.pump()
     assert (len(desk.lots), len(desk.venue.reports), ended) == (1, 1, [])
+
+
+class Unshowable:
+    def __repr__(self) -> str:
+        raise ValueError("not me")
+
+
+class Child(AcknowledgeReport, frozen=True, kw_only=True, tag="child"):
+    """Nobody but its author knows what it means."""
+
+
+STRANGERS: list[Any] = [
+    None,
+    "a fill",
+    Unshowable(),
+    CloseOrder(ts_ns=START_NS, client_order_id="order-1"),
+    Report(ts_ns=START_NS, client_order_id="order-1"),
+    Child(ts_ns=START_NS, client_order_id="order-1"),
+]
+
+
+@pytest.mark.parametrize("stranger", STRANGERS, ids=lambda each: type(each).__name__)
+def test_what_is_no_report_is_parked_and_loses_no_other(stranger: Any) -> None:
+    """An adapter's bug closed the book, and did so again at every opening."""
+    venue, journal, told = ScriptedVenue(), MemoryJournal(), list[Alert]()
+    venue.reports.append(stranger)
+    book = open_book(journal, instruments=[BITCOIN], venue=venue, on_alert=told.append)
+    book.submit(order())
+    venue.reports += [stranger, said(AcknowledgeReport, "order-1")]
+    assert book.pump() == 2
+    assert book.orders.get("order-1").state is OrderState.ACKNOWLEDGED
+    assert [alert.code for alert in told] == ["unreadable_report"] * 2
+    assert type(stranger).__name__.encode() in b"".join(stored.data for stored in journal.read("main"))
+    book.close()
+    open_book(journal, venue=venue).close()
+
+
+def test_reports_that_are_no_list_are_told_and_asked_for_again() -> None:
+    desk = Desk(1)
+    given: Any = 5
+    real, desk.venue.take_reports = desk.venue.take_reports, lambda: given  # type: ignore[method-assign]
+    ended: list[bool] = []
+    desk.intake.pump(ended.append)
+    given = None  # as good as none
+    desk.intake.pump(ended.append)
+    assert (ended, [type(error) for error in desk.errors]) == ([False, True], [TypeError])
+    desk.venue.take_reports = real  # type: ignore[method-assign]
+    desk.intake.pump()
+    assert len(desk.lots) == 1

@@ -12,7 +12,7 @@ from execore.model.requests import CancelOrder
 from execore.runtime.asking import Ask
 from execore.runtime.callbacks import InlineCallbacks
 from execore.runtime.handle import Handle, Waiting
-from execore.runtime.timers import Timers
+from execore.runtime.timers import Spacing, Timers
 from runtime_support.threaded_venue import HeldJournal, said
 from runtime_support.trading import BITCOIN, ScriptedVenue, order
 
@@ -150,3 +150,13 @@ def test_timers_run_when_due_in_order_and_what_is_set_meanwhile_waits() -> None:
     assert (timers.next_due_ns(), timers.run_due(9), seen) == (10, 0, [])
     assert (timers.run_due(20), seen) == (3, ["again", "second", "late"])
     assert (timers.run_due(20), seen[-1], timers.next_due_ns()) == (1, "later", None)
+
+
+def test_what_goes_on_and_on_is_told_at_once_and_then_less_and_less_often() -> None:
+    second = 1_000_000_000
+    spacing = Spacing()
+    told = [at for at in range(3_600) if spacing.is_due("deaf", at * second)]
+    assert told == [0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 1023, 1623, 2223, 2823, 3423]
+    assert spacing.is_due("mute", 3_600 * second), "something else is told at once"
+    quiet = [at for at in range(4_700, 4_705) if spacing.is_due("deaf", at * second)]
+    assert quiet == [4_700, 4_701, 4_703], "it was over for long, and begins anew"

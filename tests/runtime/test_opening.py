@@ -1,15 +1,26 @@
-"""From when on a venue is asked what happened while nobody listened: since it was heard last."""
+"""How a book opens: from when on its venue is asked what happened meanwhile, and on which clock it waits."""
 
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from execore import SqliteJournal, open_book
+from execore import Book, MemoryJournal, OrderState, SqliteJournal, open_book
+from execore.model.effects import SendOrder
 from execore.model.failures import ConnectionLost
 from execore.model.reports import AcknowledgeReport
+from execore.venues.protocol import Capabilities, DuplicateScope, QueryAnswer
 from runtime_support.trading import BITCOIN, START_NS, ScriptedVenue, order
 
 MINUTE = 60_000_000_000
+
+
+class Slow(ScriptedVenue):
+    """Shows an order within ten minutes."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities, visibility_lag_seconds=600)
 
 
 class Remembering(ScriptedVenue):
@@ -74,3 +85,58 @@ def test_it_is_found_however_much_was_recorded_since(tmp_path: Path, monkeypatch
         book.transfer_cash(f"t{number}", "USD", 5)
     journal.close()
     assert START_NS - 3 * MINUTE < asked_since(path, START_NS + 99 * MINUTE) < START_NS
+
+
+def test_a_wall_clock_that_jumps_proves_nothing() -> None:
+    """A clock that is given is the wall clock alone: what waits, waits on a clock that only goes forward."""
+    wall_ns, venue = [START_NS], Slow()
+    venue.failing["submit"] = ConnectionLost("no reply")
+    venue.found = QueryAnswer.ABSENT
+    book = open_book(MemoryJournal(), instruments=[BITCOIN], venue=venue, clock=lambda: wall_ns[0])
+    book.submit(order())
+    wall_ns[0] += 60 * MINUTE
+    book.pass_time()
+    assert book.orders.get("order-1").state is OrderState.UNKNOWN
+
+
+class InSession(ScriptedVenue):
+    """Refuses copies for as long as a session lasts, and nobody can tell how long that is."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities, duplicate_client_id_scope=DuplicateScope.SESSION)
+
+
+def test_where_copies_are_refused_in_a_session_only_proof_of_absence_has_an_order_sent_again() -> None:
+    """After a restart, as in the same process: a connection may be of another session at any time."""
+    journal, venue, forward_ns = MemoryJournal(), InSession(), [0]
+    venue.failing["submit"] = ConnectionLost("no reply")
+
+    def opened() -> Book:
+        return open_book(
+            journal,
+            instruments=[BITCOIN],
+            venue=venue,
+            clock=lambda: START_NS,
+            monotonic_ns=lambda: forward_ns[0],
+            resends=True,
+        )
+
+    def ask(book: Book, times: int) -> OrderState:
+        for _ in range(times):
+            forward_ns[0] += MINUTE
+            book.pass_time()
+        return book.orders.get("order-1").state
+
+    book = opened()
+    book.submit(order())
+    venue.failing.clear()
+    assert ask(book, 20) is OrderState.UNKNOWN
+    book.close()
+    again = opened()
+    assert ask(again, 20) is OrderState.UNKNOWN
+    assert venue.kinds().count("SendOrder") == 1
+    venue.found = QueryAnswer.ABSENT
+    assert ask(again, 1) is OrderState.SUBMITTED
+    first, second = (sent for sent in venue.sent if isinstance(sent, SendOrder))
+    assert first == second

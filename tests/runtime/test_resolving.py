@@ -452,6 +452,39 @@ def test_the_wait_for_an_answer_begins_anew_with_each_sending() -> None:
     assert following.due(20) == ["SubmitOutcomeUnknown"]
 
 
+# --- another who may still send ----------------------------------------------------------------------------
+
+
+def test_while_another_may_still_send_absence_proves_nothing_and_the_lag_begins_when_he_is_done() -> None:
+    sending = [True]
+    following = Following(lag_seconds=5, may_still_send=lambda: sending[0])
+    following.lose()
+    while following.now_ns < 60 * SECOND:
+        following.due(following.due_in_seconds or 0)
+        told = following.answer(QueryAnswer.ABSENT)
+        assert [one.complete for one in told if isinstance(one, OrderNotFound)] == [False]
+    sending[0] = False  # since when, nobody knows: it was looked at when the venue was asked last
+    following.due(following.due_in_seconds or 0)
+    (told_now,) = following.answer(QueryAnswer.ABSENT)
+    assert isinstance(told_now, OrderNotFound)
+    assert (told_now.complete, told_now.waited_ns) == (True, 0)
+    following.due(5)
+    (proof,) = following.answer(QueryAnswer.ABSENT)
+    assert isinstance(proof, OrderNotFound)
+    assert (proof.complete, proof.waited_ns) == (True, 5 * SECOND)
+
+
+def test_who_was_done_between_the_question_and_its_answer_may_have_sent_after_the_question() -> None:
+    sending = [True]
+    following = Following(may_still_send=lambda: sending[0])
+    following.lose()
+    following.due()
+    sending[0] = False
+    (told,) = following.answer(QueryAnswer.ABSENT)
+    assert isinstance(told, OrderNotFound)
+    assert not told.complete
+
+
 # --- people ------------------------------------------------------------------------------------------------
 
 

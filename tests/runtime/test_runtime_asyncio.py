@@ -11,6 +11,7 @@ import pytest
 from execore import MemoryJournal, OrderState, Outcome, RiskDecision, RiskResult
 from execore.model.errors import BookClosed, Busy, NotYetSettled, OutcomeUnknown
 from execore.model.reports import CancelReport
+from execore.runtime.drivers import AsyncioDriver
 from execore.runtime.handle import Handle
 from execore.runtime.recovery import rebuild
 from execore.runtime.runtime import Runtime
@@ -260,6 +261,31 @@ def test_to_wait_for_the_end_on_the_loop_is_to_await_it() -> None:
     run(main())
 
 
+def test_a_signal_takes_no_lock_on_the_main_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may come while that thread holds the very lock: that of the list of threads, to begin with."""
+    begun: list[str] = []
+    start = threading.Thread.start
+
+    def starts(thread: threading.Thread) -> None:
+        if threading.current_thread() is threading.main_thread():
+            begun.append(thread.name)
+        start(thread)
+
+    runtime = opened()
+    with closing_on_signals(runtime, signals=(signal.SIGTERM,)):
+        monkeypatch.setattr(threading.Thread, "start", starts)
+        for _ in range(3):
+            signal.raise_signal(signal.SIGTERM)
+        assert runtime.wait_closed(PATIENCE)
+        assert not begun
+    with opened() as untouched, closing_on_signals(untouched, signals=(signal.SIGTERM,)):
+        assert "execore closing" in begun
+    closing = [each for each in threading.enumerate() if each.name == "execore closing"]
+    for thread in closing:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+
 def test_a_loop_that_is_held_up_is_told_and_closed_when_it_goes_on() -> None:
     told = Alerts()
 
@@ -273,6 +299,46 @@ def test_a_loop_that_is_held_up_is_told_and_closed_when_it_goes_on() -> None:
         await runtime.await_closed()
 
     run(main())
+
+
+def test_an_event_loop_that_ends_while_it_closes_is_told_and_closing_again_ends_it() -> None:
+    told, venue, errors = Alerts(), ThreadedVenue(answers=False), list[object]()
+
+    async def main() -> tuple[Runtime, threading.Thread]:
+        runtime = on_loop(None, venue, on_alert=told)
+        await runtime.book().submit(order(1))
+
+        def close() -> None:
+            try:
+                runtime.close(cancel_open=True)  # the venue never answers
+            except BaseException as error:
+                errors.append(error)
+
+        closing = threading.Thread(target=close)
+        closing.start()
+        while len(venue.sent) < 2:
+            await asyncio.sleep(0.001)
+        return runtime, closing
+
+    runtime, closing = run(main())
+    closing.join(PATIENCE)
+    told.wait_for("close_incomplete")
+    runtime.close()
+    assert runtime.is_closed
+    assert not errors
+
+
+def test_who_asks_at_the_moment_the_event_loop_goes_is_told_at_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> Runtime:
+        return on_loop()
+
+    runtime = run(main())
+    monkeypatch.setattr(AsyncioDriver, "is_over", False)  # as it was an instant ago
+    asked = runtime.book().submit(order(1))
+    runtime.close()
+    assert asked.is_settled
 
 
 def test_an_event_loop_that_is_gone_takes_nothing_more() -> None:

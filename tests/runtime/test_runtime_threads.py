@@ -26,19 +26,22 @@ from execore.model.errors import (
     BookClosed,
     Busy,
     InvalidConfiguration,
+    JournalError,
     NotRecorded,
     NotYetSettled,
     OutcomeUnknown,
     SequenceConflict,
 )
 from execore.model.events import OrderCreated
+from execore.model.failures import ConnectionLost
 from execore.model.orders import Order
 from execore.model.reports import AcknowledgeReport, FillReport
 from execore.runtime.drivers import ThreadDriver
 from execore.runtime.handle import Handle
-from execore.runtime.opening import BookSettings
+from execore.runtime.opening import BookSettings, Surroundings
 from execore.runtime.recovery import rebuild
 from execore.runtime.runtime import open_runtime
+from execore.venues.protocol import QueryAnswer
 from runtime_support.threaded_venue import (
     PATIENCE,
     Alerts,
@@ -337,6 +340,14 @@ def test_who_holds_a_view_cannot_wait_for_the_writer() -> None:
         assert handle.wait(PATIENCE).outcome is Outcome.APPLIED
 
 
+def test_who_holds_a_view_cannot_close() -> None:
+    """It waited for the writer until its time was up, and then called it stuck."""
+    with opened() as runtime:
+        with runtime.book().view(), pytest.raises(NotYetSettled, match="view"):
+            runtime.close()
+        assert runtime.book().submit(order(1)).wait(PATIENCE).outcome is Outcome.APPLIED
+
+
 def test_a_view_stays_as_it_is_while_it_is_looked_at() -> None:
     with opened() as runtime:
         book = runtime.book()
@@ -421,6 +432,34 @@ def test_what_a_closed_runtime_has_not_begun_to_send_is_never_sent() -> None:
     assert venue.orders() == ["order-1"]  # who opens the book again has settled what became of the other
 
 
+class Searching(ThreadedVenue):
+    """Searches everything: an order that has not arrived is absent."""
+
+    def query(self, message: Any) -> QueryAnswer:
+        found = message.client_order_id in self.orders()
+        return QueryAnswer.FOUND if found else QueryAnswer.ABSENT
+
+
+def test_an_order_whose_sending_hangs_is_not_absent_for_a_book_that_is_opened_again() -> None:
+    """It arrives when the client comes back: FAILED would not be true by then."""
+    venue, journal, told = Searching(), MemoryJournal(), Alerts()
+    runtime = opened(journal, venue)
+    venue.held.clear()
+    runtime.book().submit(order(1)).wait(PATIENCE)
+    assert venue.entered.wait(PATIENCE)
+    runtime.close(timeout_seconds=0.1)
+    soon = Surroundings(random=lambda: 0.01)
+    with opened(journal, venue, on_alert=told, surroundings=soon) as runtime:
+        told.wait_for("venue_call_hangs")
+        told.wait_for("query_unanswered")
+        (unknown,) = runtime.book().open_orders()
+        assert unknown.state is OrderState.UNKNOWN
+        arrived = runtime.book().until("order-1", OrderState.ACKNOWLEDGED)
+        venue.held.set()
+        arrived.wait(PATIENCE)
+    assert venue.orders() == ["order-1"]
+
+
 class HangingHook:
     """Hangs while it is asked about the second order."""
 
@@ -487,6 +526,20 @@ def test_a_disk_that_hangs_does_not_hold_up_the_end_and_nobody_waits_for_ever() 
     journal.held.set()
 
 
+def test_a_journal_that_fails_at_the_very_end_is_raised_and_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(journal: MemoryJournal) -> None:
+        raise JournalError("the disk is gone")
+
+    runtime = opened("memory:")
+    monkeypatch.setattr(MemoryJournal, "close", fails)
+    with pytest.raises(JournalError):
+        runtime.close()
+    assert runtime.wait_closed(PATIENCE)
+    runtime.close()
+
+
 def test_no_request_is_lost_between_asking_and_closing() -> None:
     for _ in range(30):
         runtime = opened()
@@ -533,6 +586,30 @@ def test_a_tick_that_raises_closes_the_books_and_says_so() -> None:
             runtime.book().submit(order(1)).wait(PATIENCE)
 
 
+def test_a_venue_that_cannot_report_is_told_once_and_not_at_every_poll() -> None:
+    class Deaf(ThreadedVenue):
+        polls = 0
+        enough = threading.Event()
+
+        def take_reports(self) -> list[Any]:
+            if self.held.is_set():
+                return super().take_reports()
+            self.polls += 1
+            if self.polls >= 20:
+                self.enough.set()
+            raise ConnectionLost(f"the stream is gone, poll {self.polls}")
+
+    venue, told = Deaf(), Alerts()
+    with opened(None, venue, on_alert=told) as runtime:
+        venue.held.clear()
+        assert venue.enough.wait(PATIENCE)
+        venue.held.set()
+        runtime.book().submit(order(1)).wait(PATIENCE)
+        runtime.book().until("order-1", OrderState.ACKNOWLEDGED).wait(PATIENCE)
+    assert set(told.codes) == {"connection_lost"}
+    assert len(told.codes) < 6, "so many would take half a minute"
+
+
 def test_a_hook_that_ends_its_thread_ends_the_books_and_not_the_writer() -> None:
     class Quits:
         def evaluate_order(self, request: Any, context: Any) -> RiskResult:
@@ -567,12 +644,12 @@ def test_what_a_book_stepped_before_it_broke_is_not_told_as_done() -> None:
         real = writer.step
         seen: list[Any] = []
 
-        def step(cause: Any, now_ns: int | None) -> Any:
+        def step(cause: Any, now_ns: int | None, past: Any = ()) -> Any:
             seen.append(cause)
             if len(seen) == 3:
                 writer.close(error)
                 raise error
-            return real(cause, now_ns)
+            return real(cause, now_ns, past)
 
         error = KeyError("a bug")
         with book.view():

@@ -35,6 +35,7 @@ class Desk:
             instruments=[BITCOIN],
             venue=self.venue,
             clock=lambda: self.now_ns,
+            monotonic_ns=lambda: self.now_ns,
             retry_policy=RetryPolicy(**terms),
             on_alert=lambda alert: self.alerts.append(alert.code),
         )

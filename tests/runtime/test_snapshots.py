@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from execore import BookSettings, SqliteJournal, open_book, open_runtime
 from execore.core.snapshot import snapshot_of, state_hash
@@ -53,6 +54,37 @@ def test_from_any_snapshot_and_from_nothing_the_state_is_the_same(journal: Journ
         assert head == same_head == book.head
         assert snapshot_of(from_snapshot) == text == snapshot_of(book._writer.state)
         assert state_hash(text) == state_hash(snapshot_of(from_snapshot))
+
+
+@pytest.mark.parametrize("trades_on", [False, True])
+def test_a_snapshot_whose_positions_are_not_those_of_the_tables_is_passed_over(
+    tmp_path: Path, trades_on: bool
+) -> None:
+    """Its checksums hold, and it says that it is of this stream; it is another book's state."""
+    with SqliteJournal(tmp_path / "book.db") as journal, SqliteJournal(tmp_path / "other.db") as other:
+        trade(open_book(journal, instruments=[BITCOIN]), range(10))
+        trade(open_book(other, instruments=[BITCOIN]), range(20))
+        taken = take_snapshot(other, "main")
+        assert taken is not None
+        journal.save_snapshot("main", replace(taken, head=journal.head("main")))
+        true, head = rebuild(journal, "main")
+        found, same_head = recover(journal, "main")
+        assert (same_head, snapshot_of(found)) == (head, snapshot_of(true))
+        book = open_book(journal)
+        assert book.positions.position("BTC-USD").quantity == 5
+        if trades_on:
+            trade(book, range(30, 40))
+            assert open_book(journal).positions.position("BTC-USD").quantity == 10
+
+
+def test_a_snapshot_whose_balances_do_not_add_up_is_passed_over(journal: Journal) -> None:
+    trade(open_book(journal, instruments=[BITCOIN]), range(10))
+    taken = take_snapshot(journal, "main")
+    assert taken is not None
+    wrong = taken.state.replace(b'"balance":"-500","name":"cash"', b'"balance":"-400","name":"cash"')
+    assert wrong != taken.state
+    journal.save_snapshot("main", replace(taken, state=wrong, state_hash=state_hash(wrong)))
+    assert snapshot_of(recover(journal, "main")[0]) == snapshot_of(rebuild(journal, "main")[0])
 
 
 def test_a_book_without_records_has_none() -> None:
@@ -140,6 +172,18 @@ def test_a_snapshotter_has_one_taken_when_there_is_enough_new(tmp_path: Path) ->
         assert loaded is not None
         assert loaded.head == book.head
         snapshotter.close()
+
+
+def test_where_no_process_can_be_begun_no_snapshot_is_taken_and_nothing_else_happens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(*given: Any, **named: Any) -> None:
+        raise OSError("no more processes")
+
+    monkeypatch.setattr("execore.runtime.snapshots.subprocess.Popen", none_left)
+    snapshotter = Snapshotter(str(tmp_path / "book.db"), every_records=20)
+    snapshotter.look("main", 20)
+    snapshotter.close()
 
 
 def test_a_runtime_has_snapshots_taken_by_itself(tmp_path: Path) -> None:

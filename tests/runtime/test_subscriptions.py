@@ -8,7 +8,7 @@ import pytest
 from execore import open_book
 from execore.journal.memory import MemoryJournal
 from execore.model.effects import Alert
-from execore.model.errors import NotAJournal
+from execore.model.errors import BookClosed, NotAJournal
 from execore.model.events import OrderSubmitted
 from execore.model.records import Record
 from execore.runtime.callbacks import Callbacks, InlineCallbacks, ThreadCallbacks
@@ -137,6 +137,49 @@ def test_a_runtime_tells_its_listeners_of_every_commit(tmp_path: Path) -> None:
         assert first.next_sequence >= told[-1]
         from_now = book.subscribe(lambda record: None)
         assert from_now.next_sequence == book.head.sequence + 1
+
+
+@pytest.mark.parametrize("address", ["memory:", "sqlite:///{}/b.db"])
+def test_at_the_end_listeners_hear_everything_first(tmp_path: Path, address: str) -> None:
+    told: list[int] = []
+    begun = threading.Event()
+
+    def on_record(record: Record) -> None:
+        begun.wait(10)
+        told.append(record.sequence)
+
+    runtime = open_runtime(address.format(tmp_path), [BookSettings(instruments=(BITCOIN,))])
+    book = runtime.book()
+    book.subscribe(on_record, from_sequence=1)
+    for number in range(100):
+        book.submit(order(number))
+    threading.Timer(0.05, begun.set).start()
+    runtime.close()
+    assert told == list(range(1, 203))
+    with pytest.raises(BookClosed):
+        book.subscribe(on_record)
+
+
+def test_a_listener_that_hangs_holds_up_the_end_for_a_second_and_is_told_nothing_more(tmp_path: Path) -> None:
+    told: list[int] = []
+    begun, over = threading.Event(), threading.Event()
+    alerts: list[str] = []
+
+    def on_record(record: Record) -> None:
+        told.append(record.sequence)
+        begun.set()
+        assert over.wait(10)
+
+    settings = BookSettings(instruments=(BITCOIN,), on_alert=lambda alert: alerts.append(alert.code))
+    runtime = open_runtime(f"sqlite:///{tmp_path / 'b.db'}", [settings])
+    subscription = runtime.book().subscribe(on_record, from_sequence=1)
+    assert begun.wait(10)
+    runtime.close()
+    over.set()
+    listening = [each for each in threading.enumerate() if each.name == "execore callbacks"]
+    for thread in listening:
+        thread.join(10)
+    assert (told, subscription.next_sequence, alerts) == ([1], 2, [])
 
 
 def test_a_journal_that_cannot_be_read_is_an_alert_and_is_tried_again(journal: MemoryJournal) -> None:

@@ -106,6 +106,7 @@ class Trading:
             instruments=[BITCOIN],
             venue=self.venue,
             clock=self.clock,
+            monotonic_ns=self.clock,
             calendar=self.calendar,
             risk_hooks=[self],
             on_alert=self._hear,
@@ -444,6 +445,7 @@ def test_the_paper_exchange_and_its_calendar_agree_on_the_end_of_a_day() -> None
         instruments=[BITCOIN],
         venue=venue,
         clock=clock,
+        monotonic_ns=clock,
         calendar=ROUND_THE_CLOCK,
         on_alert=told.append,
     ) as book:

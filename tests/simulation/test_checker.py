@@ -1,5 +1,6 @@
 """The checker sees every kind of difference: each test makes one by hand, in a run that was clean."""
 
+import json
 from collections.abc import Callable
 from copy import copy
 from decimal import Decimal
@@ -144,6 +145,15 @@ def test_an_execution_that_is_booked_twice(settled: Settled) -> None:
     fill = next(record for record in stream if b'"fill_booked"' in record.data)
     stream.append(fill)
     assert {"booked_twice", "chain_broken"} <= codes_of_records(settled)
+
+
+def test_a_report_that_is_parked_twice(settled: Settled) -> None:
+    run, _ = settled
+    stream = stream_of(run)
+    event = {"type": "report_parked", "reason": "none", "report": {"type": "fill", "ts_ns": 1}}
+    data = json.dumps({"sequence": len(stream) + 1, "event": event}).encode()
+    stream += [replace(stream[-1], data=data)] * 2
+    assert "parked_twice" in codes_of_records(settled)
 
 
 def codes_of_records(settled: Settled) -> set[str]:

@@ -134,6 +134,7 @@ class Session:
             venue=venue,
             risk_hooks=[OrderLimits(maximum_quantity="0.015")],
             clock=lambda: self._now_ns,
+            monotonic_ns=lambda: self._now_ns,
             random_bits=self._chance.getrandbits,
         )
         self.book.transfer_cash("opening", "USD", 10_000)  # booked once, however often it is asked for

@@ -10,17 +10,19 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from execore.core.breaks import mark_of
 from execore.core.executions import execution_key
 from execore.core.group_ledger import GroupLedger
 from execore.core.order_ledger import History, OrderLedger
 from execore.core.position_ledger import PositionLedger
 from execore.model import events, group_events
-from execore.model.answers import Answer
+from execore.model.answers import Answer, Outcome
 from execore.model.orders import Order
 from execore.model.vocabulary import Side
 
 TradeChanged = events.TradeCancelled | events.TradeCorrected
 _UNDISCLOSED: Final = Side.UNDISCLOSED
+_PARKED: Final = Outcome.PARKED
 _TRADE_CHANGED: Final = frozenset({events.TradeCancelled, events.TradeCorrected})
 _BEYOND_ORDERS: Final = _TRADE_CHANGED | {events.OrderReowned, events.ReportParked}
 """Order events that change more of the book than their order."""
@@ -36,6 +38,7 @@ class BookState:
         transfers: cash transfers booked, by their ids.
         trade_date, day_ends_ts_ns: the trading day that began last, and when it ends; empty before the first.
         contradictions: how many reports were parked that say other than the books.
+        breaks: a mark of each of them: one that is told again is no second break.
         parked: how many reports are open breaks, those that wait for their execution included.
         is_whole: whether no order has left memory, so that what is not here never was.
         past: every execution of an instrument, by its symbol: for the one step that needs it, as
@@ -51,6 +54,7 @@ class BookState:
         self.trade_date = ""
         self.day_ends_ts_ns: int | None = None
         self.contradictions = 0
+        self.breaks: set[str] = set()
 
     @property
     def is_whole(self) -> bool:
@@ -119,9 +123,14 @@ class BookState:
         if isinstance(event, TradeChanged):
             self.positions.change_trade(event)
         elif isinstance(event, events.ReportParked):
-            self.contradictions += not event.waits_for
+            self._keep_break(event)
         elif order is not None:
             self._disclose(event, order)
+
+    def _keep_break(self, event: events.ReportParked) -> None:
+        if not event.waits_for:
+            self.contradictions += 1
+            self.breaks |= {mark_of(event.report)} - {""}
 
     # --- leaving memory, and coming back --------------------------------------------------------------
 
@@ -196,6 +205,8 @@ class BookState:
         told = answer.events
         if not told:
             return answer
+        if answer.outcome is _PARKED and self._is_known_break(told[-1]):
+            return replace(answer, outcome=Outcome.ALREADY_DONE, events=(), effects=())
         order = None
         for place, event in enumerate(told):
             if type(event) in _TRADE_CHANGED:  # its postings are worked out on the books as they are then
@@ -203,6 +214,9 @@ class BookState:
                 told = (*told[:place], event, *told[place + 1 :])
             order = self.apply(event, ts_ns)
         return replace(answer, order=order, events=told)
+
+    def _is_known_break(self, event: events.AnyEvent) -> bool:
+        return isinstance(event, events.ReportParked) and mark_of(event.report) in self.breaks
 
     def _with_postings(self, event: TradeChanged) -> TradeChanged:
         """A bust or correction with what it does to the books: as if it had always been so."""

@@ -248,7 +248,8 @@ def _decide_acknowledged(known: Known, order: Order, report: reports.Acknowledge
             verdict = Instead(Reaction.PARK, "second_venue_order_id", why)
             return unapplied(order, report, OrderInput.ACKNOWLEDGE, verdict)
         is_old = True
-    if is_old and order.rejected and order.acknowledged and report.leaves is None:
+    was_told = order.acknowledged and not order.known_by_copy
+    if is_old and order.rejected and was_told and report.leaves is None:
         # An acknowledgement from before the order was rejected says nothing of what came after.
         return unapplied(order, report, OrderInput.ACKNOWLEDGE, NOTHING_NEW)
     return transition(order, report)
@@ -265,11 +266,34 @@ def _decide_amended(known: Known, order: Order, report: reports.AmendReport) -> 
         if key != order.amended_by or was_ended(order) or not differs:
             verdict = Instead(Reaction.ALREADY_DONE, "amended_since", "it was said before, and it is done")
             return unapplied(order, report, OrderInput.AMENDED, verdict)
-    return transition(order, report)
+    return _overtaken(order, report) if _is_overtaken(known, order, report) else transition(order, report)
+
+
+def _is_overtaken(known: Known, order: Order, report: reports.AmendReport) -> bool:
+    """Whether the terms in force are newer: by the venue's time, or by the order of our requests."""
+    if report.venue_order_id not in ("", order.venue_order_id):
+        return False
+    if report.ts_ns != order.terms_ts_ns:
+        return report.ts_ns < order.terms_ts_ns
+    return known.ids.asked_before(order.client_order_id, report.request_id, order.amended_by)
+
+
+def _overtaken(order: Order, report: reports.AmendReport) -> Answer:
+    """Old terms are no terms; the request that they answer is answered all the same."""
+    if report.request_id not in order.pending_request_ids:
+        verdict = Instead(Reaction.IGNORE, "overtaken", "newer terms are in force")
+        return unapplied(order, report, OrderInput.AMENDED, verdict)
+    in_force = (order.quantity, order.price, order.stop_price)
+    key, named = order.client_order_id, report.request_id
+    answered = events.OrderAmended(key, *in_force, named, reason=report.reason, overtaken=True)
+    return Answer(Outcome.APPLIED, order, (answered,))
 
 
 def _decide_restated(known: Known, order: Order, report: reports.RestateReport) -> Answer:
-    return transition(order, _without_old_id(known, order, report))
+    report = _without_old_id(known, order, report)
+    if report.ts_ns < order.terms_ts_ns:
+        report = replace(report, quantity=None, leaves=None, price=None, stop_price=None)
+    return transition(order, report)
 
 
 def _without_old_id(known: Known, order: Order, report: Any) -> Any:

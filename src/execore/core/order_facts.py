@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from execore.core.doubt_facts import DOUBTS
 from execore.model import events
 from execore.model.ending import Ending
 from execore.model.money import EXACT, MAXIMUM_INTEGER_DIGITS, canonical
@@ -67,23 +68,6 @@ def _submitted(order: Order, event: events.OrderSubmitted, ts_ns: int) -> Order:
     return replace(order, submitted=True, held=False, updated_ts_ns=ts_ns)
 
 
-def _outcome_unknown(order: Order, event: events.OrderOutcomeUnknown, ts_ns: int) -> Order:
-    return replace(order, outcome_unknown=True, reason=event.reason, updated_ts_ns=ts_ns)
-
-
-def _resent(order: Order, event: events.OrderResent, ts_ns: int) -> Order:
-    told = {"resends": order.resends + 1, "doubled": event.in_doubt}  # proof ends the doubt of earlier ones
-    return replace(order, outcome_unknown=False, updated_ts_ns=ts_ns, **told)
-
-
-def _copy_refused(order: Order, event: events.CopyRefused, ts_ns: int) -> Order:
-    return replace(order, outcome_unknown=True, copy_refused=True, reason=event.reason, updated_ts_ns=ts_ns)
-
-
-def _resolved(order: Order, event: events.OrderResolved, ts_ns: int) -> Order:
-    return replace(order, reason=event.reason, updated_ts_ns=ts_ns)
-
-
 def _failed(order: Order, event: events.OrderFailed, ts_ns: int) -> Order:
     return replace(order, failed=True, held=False, reason=event.reason, updated_ts_ns=ts_ns)
 
@@ -99,6 +83,7 @@ def _acknowledged(order: Order, event: events.OrderAcknowledged, ts_ns: int) -> 
         held=False,
         cancelled=order.cancelled and not never_there(order),
         external=order.external and not event.owned,
+        known_by_copy=event.by_copy,
         venue_order_id=order.venue_order_id or event.venue_order_id,
         updated_ts_ns=ts_ns,
     )
@@ -113,6 +98,7 @@ def _filled(order: Order, event: events.FillBooked, ts_ns: int) -> Order:
         notional=EXACT.fma(event.quantity, event.price, order.notional),
         quantity=canonical(filled) if grows else order.quantity,
         acknowledged=True,
+        known_by_copy=False,
         held=False,
         cancelled=order.cancelled and not never_there(order),
         venue_order_id=order.venue_order_id or event.venue_order_id,
@@ -137,6 +123,7 @@ def _reowned(order: Order, event: events.OrderReowned, ts_ns: int) -> Order:
         expired=order.expired or event.expired,
         quantity=canonical(filled) if grows else order.quantity,
         acknowledged=True,
+        known_by_copy=False,
         held=False,
         closed_from=None,
         fill_after_terminal=order.fill_after_terminal or event.late,
@@ -174,17 +161,16 @@ def _trade_changed(order: Order, event: events.TradeCancelled | events.TradeCorr
 
 
 def _cancel_requested(order: Order, event: events.CancelRequested, ts_ns: int) -> Order:
+    ending = order.ending
+    if ending is not None:
+        ending = replace(ending, cancels=ending.cancels + event.for_expiry, asked_ts_ns=ts_ns)
     return replace(
         order,
         pending_cancels=(*order.pending_cancels, event.request_id),
         refused_cancel="",
-        ending=None if order.ending is None else _cancelling(order.ending, event, ts_ns),
+        ending=ending,
         updated_ts_ns=ts_ns,
     )
-
-
-def _cancelling(ending: Ending, event: events.CancelRequested, ts_ns: int) -> Ending:
-    return replace(ending, cancels=ending.cancels + event.for_expiry, asked_ts_ns=ts_ns)
 
 
 def _amend_requested(order: Order, event: events.AmendRequested, ts_ns: int) -> Order:
@@ -239,6 +225,8 @@ _IN_FORCE: Final[dict[str, Any]] = {
 
 def _amended(order: Order, event: events.OrderAmended, ts_ns: int) -> Order:
     changes = _without_requests(order, (event.request_id,)) if event.request_id else {}
+    if event.overtaken:
+        return replace(order, updated_ts_ns=ts_ns, **changes)
     if event.reopened:
         changes |= _IN_FORCE | {"done_for_day": order.done_for_day and not order.day_is_over}
     return replace(
@@ -248,12 +236,14 @@ def _amended(order: Order, event: events.OrderAmended, ts_ns: int) -> Order:
         price=event.price,
         stop_price=event.stop_price,
         acknowledged=True,
+        known_by_copy=False,
         inferred=False,
         failed=False,
         denied=False,
         held=False,
         suspended=order.suspended and event.reduced,
         amended_by="" if event.reduced else event.request_id,
+        terms_ts_ns=order.terms_ts_ns if event.reduced else max(order.terms_ts_ns, ts_ns),
         venue_order_id=event.venue_order_id or order.venue_order_id,  # some venues give a new one
         updated_ts_ns=ts_ns,
         **changes,
@@ -271,12 +261,14 @@ def _restated(order: Order, event: events.OrderRestated, ts_ns: int) -> Order:
         filled=EXACT.add(order.filled, event.adjusted),
         adjusted=EXACT.add(order.adjusted, event.adjusted),
         acknowledged=True,
+        known_by_copy=False,
         inferred=False,
         failed=False,
         denied=False,
         held=False,
         suspended=False,
         amended_by="",
+        terms_ts_ns=order.terms_ts_ns if event.partial else max(order.terms_ts_ns, ts_ns),
         reason=event.reason or order.reason,
         venue_order_id=event.venue_order_id or order.venue_order_id,
         updated_ts_ns=ts_ns,
@@ -303,6 +295,7 @@ def _cancelled(order: Order, event: events.OrderCancelled, ts_ns: int) -> Order:
         stopped_at=None,
         reason=event.reason,
         venue_order_id=order.venue_order_id or event.venue_order_id,
+        ended_ts_ns=order.ended_ts_ns if event.unsent else max(order.ended_ts_ns, ts_ns),
         updated_ts_ns=ts_ns,
         **_without_requests(order, order.pending_cancels),
     )
@@ -319,6 +312,7 @@ def _ended(fact: str) -> Callable[[Order, Any, int], Order]:
             suspended=False,
             stopped_at=None,
             reason=event.reason,
+            ended_ts_ns=max(order.ended_ts_ns, ts_ns),
             updated_ts_ns=ts_ns,
             **{fact: True},
         )
@@ -330,20 +324,21 @@ def _expired(order: Order, event: events.OrderExpired, ts_ns: int) -> Order:
     ended = _expire(order, event, ts_ns)
     if not event.by_our_clock or order.ending is None:
         return ended
-    return replace(ended, ending=replace(order.ending, by_clock=True))
+    at_ns = max(order.ended_ts_ns, order.ending.ends_ts_ns)  # by the venue's clock, whatever ours says
+    return replace(ended, ending=replace(order.ending, by_clock=True), ended_ts_ns=at_ns)
 
 
 _expire: Final = _ended("expired")
-_VenueWord = events.OrderDoneForDay | events.OrderSuspended | events.OrderStopped | events.OrderTriggered
 
 
 def _said(**facts: bool) -> Callable[[Order, Any, int], Order]:
     """What a venue says of an order that it has: so it is acknowledged, whatever we thought."""
 
-    def evolve_said(order: Order, event: _VenueWord, ts_ns: int) -> Order:
+    def evolve_said(order: Order, event: Any, ts_ns: int) -> Order:
         return replace(
             order,
             acknowledged=True,
+            known_by_copy=False,
             failed=False,
             denied=False,
             held=False,
@@ -382,10 +377,6 @@ _EVOLVERS: Final[dict[type[events.Event], Callable[[Order, Any, int], Order]]] =
     events.OrderHeld: _held,
     events.OrderDenied: _denied,
     events.OrderSubmitted: _submitted,
-    events.OrderOutcomeUnknown: _outcome_unknown,
-    events.OrderResent: _resent,
-    events.CopyRefused: _copy_refused,
-    events.OrderResolved: _resolved,
     events.OrderFailed: _failed,
     events.OrderAcknowledged: _acknowledged,
     events.FillBooked: _filled,
@@ -412,4 +403,5 @@ _EVOLVERS: Final[dict[type[events.Event], Callable[[Order, Any, int], Order]]] =
     events.OrderResumed: _resumed,
     events.OrderClosed: _closed,
     events.ReportParked: _parked,
+    **DOUBTS,
 }

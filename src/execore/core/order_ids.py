@@ -68,7 +68,7 @@ class OrderIds:
         key = event.client_order_id
         answered = self._reduced if event.reduced else self._accepted
         answered.setdefault(key, []).append(event.request_id)
-        if not event.reduced:
+        if not (event.reduced or event.overtaken):
             self._current_ids[key] = event.request_id
 
     def take_over(self, external: Order, owner: Order) -> None:
@@ -174,6 +174,11 @@ class OrderIds:
     def was_accepted(self, client_order_id: str, request_id: str) -> bool:
         """Whether an amend of this id gave the order terms before."""
         return request_id in self._accepted.get(client_order_id, ())
+
+    def asked_before(self, client_order_id: str, first: str, second: str) -> bool:
+        """Whether both are requests of the order, and ``first`` was made before ``second``."""
+        asked = self._requests_of.get(client_order_id, ())
+        return first in asked and second in asked and asked.index(first) < asked.index(second)
 
     def current_id(self, client_order_id: str) -> str:
         """The id by which the venue knows the order: its own, or that of the last amend it accepted."""

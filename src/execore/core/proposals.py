@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from execore.core.transition_table import Reaction
-from execore.model import effects, events
+from execore.model import effects, events, reports
 from execore.model.money import text_of
 from execore.model.orders import Order
 from execore.model.vocabulary import OrderState
@@ -49,6 +49,12 @@ def is_over(order: Order) -> bool:
 def was_ended(order: Order) -> bool:
     """Whether the venue said that nothing rests, even if everything was filled before or after."""
     return is_over(order) or order.cancelled or order.expired or order.day_is_over
+
+
+def is_partial(order: Order, report: reports.RestateReport) -> bool:
+    """Whether a report leaves terms out: what it does not say may be older than it, or newer."""
+    tells_quantity = report.quantity is not None or report.leaves is not None
+    return not tells_quantity or (report.price is None and order.price is not None)
 
 
 def overfill_alert(order: Order) -> effects.Alert:

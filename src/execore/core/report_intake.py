@@ -57,6 +57,7 @@ def take_report(state: BookState, report: Any) -> Answer:
     owner = state.apply(reowned, report.ts_ns)
     answer = take_report(state, report)
     alerts = () if owner is None else takeover_alerts(owner, reowned)
+    alerts += _lost_request_alerts(other, state.orders.find(order.client_order_id))
     return replace(
         answer,
         outcome=Outcome.APPLIED,
@@ -122,6 +123,18 @@ def _shared_id_alerts(order: Order, other: Order, report: reports.Report) -> tup
         "has, and both are live"
     )
     return (effects.Alert("venue_order_id_conflict", message, key),)
+
+
+def _lost_request_alerts(external: Order, owner: Order | None) -> tuple[effects.Effect, ...]:
+    """What was asked of an order that is another's now may come to nothing, and nobody would ask again."""
+    if owner is None or not owner.is_open or not external.pending_request_ids:
+        return ()
+    key, asked = owner.client_order_id, ", ".join(external.pending_request_ids)
+    message = (
+        f"order {key} is what was known as {external.client_order_id}, of which {asked} was asked and not "
+        "answered: ask it of the order, if it is still wanted"
+    )
+    return (effects.Alert("request_not_taken_over", message, key),)
 
 
 def _reowning(order: Order, other: Order, report: reports.Report) -> events.OrderReowned:

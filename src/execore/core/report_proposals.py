@@ -10,6 +10,7 @@ from execore.core.proposals import (
     Proposal,
     answer_request,
     is_over,
+    is_partial,
     overfill_alert,
     query,
     was_ended,
@@ -25,7 +26,8 @@ from execore.model.vocabulary import OrderState, RestatementReason, Side
 
 _UNDISCLOSED: Final = Side.UNDISCLOSED
 _REVIVABLE: Final = NEVER_THERE | {OrderState.FILLED, OrderState.CANCELLED}
-_UNLIKELY: Final = NEVER_THERE | {OrderState.REJECTED}  # closed from these, an end says that it was there
+_NO_END: Final = NEVER_THERE | {OrderState.REJECTED, OrderState.FILLED}
+"""Closed from these, an end is news: the order was there after all, or does not rest if a fill is undone."""
 _RENEWAL: Final = RestatementReason.RENEWAL
 _CORPORATE_ACTION: Final = RestatementReason.CORPORATE_ACTION
 _OVER_ALREADY: Final = Instead(Reaction.IGNORE, "over_already", "it is over and closed")
@@ -33,16 +35,17 @@ _OVER_ALREADY: Final = Instead(Reaction.IGNORE, "over_already", "it is over and 
 
 def _acknowledge(order: Order, report: reports.AcknowledgeReport) -> Proposal | Instead:
     # The terms of an order of ours are what we asked for: a venue repeats them, also when they are old.
-    if report.leaves is not None and (report.owned or order.inferred or order.external):
+    is_new = report.ts_ns >= max(order.terms_ts_ns, order.ended_ts_ns)
+    if report.leaves is not None and is_new and (report.owned or order.inferred or order.external):
         return _acknowledge_terms(order, report, report.leaves)
     if report.quantity is not None and order.inferred and report.quantity > order.filled:
         return _acknowledge_terms(order, report, EXACT.subtract(report.quantity, order.filled))
     learns_id = bool(report.venue_order_id) and not order.venue_order_id
-    if order.acknowledged and not learns_id:
+    if order.acknowledged and not (learns_id or order.known_by_copy):
         return NOTHING_NEW
     unsent = order.cancelled and never_there(order)
     ended = is_over(order) and not (order.failed or order.denied or unsent)
-    if ended and order.rejected:
+    if order.closed_from is OrderState.REJECTED:
         return Instead(Reaction.PARK, "acknowledge_on_rejected", "it was rejected: a person decides")
     if ended and not learns_id:  # a late fill may come under the id that is learnt
         return Instead(Reaction.IGNORE, "late_acknowledgement", "the order is over; this is old news")
@@ -144,7 +147,7 @@ def _fill_alerts(order: Order, event: events.FillBooked) -> tuple[effects.Effect
 
 
 def _cancelled(order: Order, report: reports.CancelReport) -> Proposal | Instead:
-    if order.closed_from is not None and order.closed_from not in _UNLIKELY:
+    if order.closed_from is not None and order.closed_from not in _NO_END:
         return _OVER_ALREADY
     if order.cancelled and not (order.pending_cancels or never_there(order)):
         return NOTHING_NEW
@@ -167,19 +170,22 @@ def _cancelled(order: Order, report: reports.CancelReport) -> Proposal | Instead
     return Proposal((events.OrderCancelled(order.client_order_id, report.reason, report.venue_order_id),))
 
 
-def _duplicate_rejected(order: Order, report: reports.RejectReport) -> Proposal:
-    if order.doubled and order.copy_refused and order.resends == 1:
-        # Both sendings are answered: one was refused, and the other is a copy of that. Neither lives.
-        rejected = events.OrderRejected(order.client_order_id, order.reason, report.venue_order_id)
-        return Proposal((rejected,))
+def _duplicate_rejected(order: Order, report: reports.RejectReport) -> Proposal | Instead:
+    if order.doubled and order.copy_refused:
+        if order.resends == 1:  # both sendings are answered: one refused, the other a copy of it
+            rejected = events.OrderRejected(order.client_order_id, order.reason, report.venue_order_id)
+            return Proposal((rejected,))
+        if order.state is OrderState.UNKNOWN:
+            return Instead(Reaction.IGNORE, "copy_of_refused", "it may be a copy of the one that was refused")
     # It exists, and may have traded or ended since: the venue says what became of it when asked.
-    event = events.OrderAcknowledged(order.client_order_id, report.venue_order_id)
+    event = events.OrderAcknowledged(order.client_order_id, report.venue_order_id, by_copy=True)
     return Proposal((event,), (query(order),))
 
 
 def _rejected(order: Order, report: reports.RejectReport) -> Proposal | Instead:
     names_order = report.venue_order_id != "" and report.venue_order_id == order.venue_order_id
-    if order.doubled and not names_order:
+    both_answered = order.known_by_copy and order.resends == 1  # one is the copy of the other, refused now
+    if order.doubled and not names_order and not both_answered:
         return copy_refused(order, report)
     if order.filled:
         code = f"rejected_on_{order.state.lower()}"
@@ -190,7 +196,7 @@ def _rejected(order: Order, report: reports.RejectReport) -> Proposal | Instead:
 
 
 def _expired(order: Order, report: reports.ExpireReport) -> Proposal | Instead:
-    if order.closed_from is not None and order.closed_from not in _UNLIKELY:
+    if order.closed_from is not None and order.closed_from not in _NO_END:
         return _OVER_ALREADY
     if order.expired:
         return NOTHING_NEW
@@ -209,7 +215,7 @@ def _amended(order: Order, report: reports.AmendReport) -> Proposal | Instead:
     stop_price = base.stop_price if report.stop_price is None else report.stop_price
     over = was_ended(order)
     revived = _is_revivable(order) and quantity > order.filled
-    reopened = over and (bool(report.leaves) or revived)
+    reopened = over and (bool(report.leaves) or revived) and report.ts_ns >= order.ended_ts_ns
     answers = report.request_id in order.pending_request_ids
     same_terms = (quantity, price, stop_price) == (order.quantity, order.price, order.stop_price)
     new_id = report.venue_order_id not in ("", order.venue_order_id)
@@ -320,7 +326,7 @@ def _restated(order: Order, report: reports.RestateReport) -> Proposal | Instead
     over = was_ended(order)
     renewed = report.restatement is _RENEWAL and not order.cancelled
     rests = bool(report.leaves) or renewed or _is_revivable(order)
-    reopened = over and rests and quantity > filled
+    reopened = over and rests and quantity > filled and report.ts_ns >= order.ended_ts_ns
     same_terms = (quantity, price, stop_price) == (order.quantity, order.price, order.stop_price)
     new_id = report.venue_order_id not in ("", order.venue_order_id)
     resting = new_id or (order.done_for_day and not order.day_is_over) or order.suspended
@@ -336,6 +342,7 @@ def _restated(order: Order, report: reports.RestateReport) -> Proposal | Instead
         report.reason,
         adjusted,
         reopened,
+        is_partial(order, report),
     )
     return Proposal((event,), _reopening_alert(order) if reopened and not order.done_for_day else ())
 

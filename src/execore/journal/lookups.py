@@ -1,6 +1,6 @@
 """What orders and executions of one book are found by, as plain dicts: for a journal without tables."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -25,24 +25,33 @@ class _Fill(msgspec.Struct):
 
 
 class Lookups:
-    """A fold of ``Changes``: who an id stands for, and what was traded."""
+    """A fold of ``Changes``: who an id stands for, and what was traded.
 
-    def __init__(self) -> None:
+    Args:
+        last_given: of a venue's id in a symbol and the orders that have or had it, the one it stands for.
+    """
+
+    def __init__(self, last_given: Callable[[str, str, Sequence[str]], str]) -> None:
+        self._last_given = last_given
         self._orders: dict[str, Order] = {}
         self._by_venue_id: dict[str, set[str]] = {}
         self._fills: dict[str, _Fill] = {}
         self._fills_of: dict[str, list[_Fill]] = {}
         self._keys: dict[Key, str] = {}
+        self._former: dict[str, dict[Key, None]] = {}  # a venue's id that was some order's -> its keys
 
     def apply(self, changes: Changes) -> None:
         """Take in what an append changed."""
-        for order in changes.orders:
+        for order in (*changes.orders, *changes.traded):
             self._take_order(order)
         for row in changes.fills:
             self._take_fill(row)
         for change in changes.fill_changes:
             self._change_fills(change)
         self._keys.update(changes.keys)
+        for key, _ in changes.keys:
+            if key.kind is KeyKind.VENUE_ORDER:
+                self._former.setdefault(key.text, {})[key] = None
 
     def _take_order(self, order: Order) -> None:
         client_order_id = order.client_order_id
@@ -99,15 +108,16 @@ class Lookups:
         return self._owner(self._keys.get(key))
 
     def _by_venue(self, key: Key) -> str | None:
-        """The order made last of those that have this id of the venue; else one that had it."""
-        named = [self._orders[one] for one in self._by_venue_id.get(key.text, ())]
-        named = [order for order in named if key.symbol in ("", order.symbol)]
-        if named:
-            return max(named, key=lambda order: (order.created_ts_ns, order.client_order_id)).client_order_id
-        if key.symbol:
-            return self._owner(self._keys.get(key))
-        former = (owner for known, owner in self._keys.items() if known[:2] == key[:2])
-        return self._owner(next(former, None))
+        """Of the orders that have or had this id of the venue's, the one it was given last."""
+        having = [self._orders[one] for one in self._by_venue_id.get(key.text, ())]
+        claims = [(order.symbol, order.created_ts_ns, order.client_order_id) for order in having]
+        for known in self._former.get(key.text, ()):
+            owner = self._owner(self._keys[known])
+            if owner is not None:
+                claims.append((known.symbol, -1, owner))
+        symbol = key.symbol or min((symbol for symbol, *_ in claims), default="")
+        claimants = list(dict.fromkeys(claim[2] for claim in sorted(claims) if claim[0] == symbol))
+        return self._last_given(key.text, symbol, claimants) if claimants else None
 
     def _owner(self, client_order_id: str | None) -> str | None:
         """The last of those who took over what was this order's."""

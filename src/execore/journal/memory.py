@@ -1,11 +1,13 @@
 """A journal in memory, for tests and simulation: the same contract, and nothing outlives the process."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from execore.journal.codec import chained
 from execore.journal.lookups import Lookups
 from execore.journal.protocol import EMPTY_HEAD, NO_CHANGES, Append, Changes, Head, Snapshot
 from execore.journal.rows import check_append
+from execore.journal.venue_ids import last_given
 from execore.model.errors import BookClosed
 from execore.model.events import Trade
 from execore.model.keys import Key
@@ -59,7 +61,7 @@ class MemoryJournal:
         for record, line in zip(append.records, lines, strict=True):
             client_order_id = getattr(record.event, "client_order_id", "")
             self._orders.setdefault((book, client_order_id), []).append(line)
-        self._lookups.setdefault(book, Lookups()).apply(append.changes)
+        self._lookups_of(book).apply(append.changes)
 
     def read(self, book: str, from_sequence: int = 1) -> Iterator[StoredRecord]:
         """Yield the stored records of ``book`` from ``from_sequence`` on, in order."""
@@ -82,6 +84,11 @@ class MemoryJournal:
         self._check_open()
         lookups = self._lookups.get(book)
         return iter(() if lookups is None else lookups.trades(symbol))
+
+    def _lookups_of(self, book: str) -> Lookups:
+        if book not in self._lookups:
+            self._lookups[book] = Lookups(partial(last_given, self, book))
+        return self._lookups[book]
 
     def save_snapshot(self, book: str, snapshot: Snapshot) -> None:
         """Keep a snapshot; it replaces the one before."""

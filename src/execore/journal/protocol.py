@@ -54,6 +54,7 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
             happened: each names the order that had the fills then. To be applied after ``fills``.
         keys: ids that stand for an order from now on and that no row above shows: of requests, of changes
             of executions, former ids of the venue, external orders taken over. With the order's own id.
+        traded: orders that traded, and of which nothing else changed but what follows from that.
     """
 
     orders: Sequence[Order] = ()
@@ -61,6 +62,7 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
     positions: Sequence[Position] = ()
     fill_changes: Sequence[FillChange | FillsDisclosed] = ()
     keys: Sequence[tuple[Key, str]] = ()
+    traded: Sequence[Order] = ()
 
 
 NO_CHANGES = Changes()
@@ -127,7 +129,8 @@ class Journal(Protocol):
     def find_orders(self, book: str, keys: Sequence[Key]) -> dict[Key, str]:
         """The order that each of ``keys`` stands for, by its client order id; keys nobody gave are left out.
 
-        One lookup for all of them, by index.
+        One lookup for all of them, by index. An id that the venue gave to several orders stands for the one
+        that was given it last, as in an ``OrderLedger``.
         """
         ...
 

@@ -66,6 +66,17 @@ ORDER_COLUMNS: Final = (
     "created_ts_ns",
     "updated_ts_ns",
 )
+TRADED_COLUMNS: Final = (
+    "filled",
+    "leaves",
+    "average_price",
+    "state",
+    "ord_status",
+    "flags",
+    "updated_ts_ns",
+)
+"""The columns of an order that an execution changes; it also puts an order that was closed in force again."""
+
 FILL_COLUMNS: Final = (
     "book",
     "sequence",
@@ -194,6 +205,25 @@ def _order_row(book: str, order: Order) -> Row:
         order.created_ts_ns,
         order.updated_ts_ns,
     )
+
+
+def traded_rows(book: str, orders: Iterable[Order]) -> list[Row]:
+    """The ``TRADED_COLUMNS`` of ``orders``, then what finds each row: book, client and venue order id."""
+    return [
+        (
+            text_of(order.filled),
+            text_of(order.leaves),
+            _text_or_none(order.average_price),
+            order.state,
+            order.ord_status,
+            ",".join(order.flags),
+            order.updated_ts_ns,
+            book,
+            order.request.client_order_id,
+            order.venue_order_id,
+        )
+        for order in orders
+    ]
 
 
 def fill_rows(book: str, fills: Iterable[FillRow]) -> list[Row]:

@@ -4,7 +4,7 @@ Nothing here touches the journal itself, so any thread or process may save one w
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from hashlib import sha256
 from typing import Final
@@ -19,6 +19,7 @@ KEPT: Final = 2
 """Of each book, so that there is one before the newest, should that be damaged."""
 
 _SUFFIX: Final = ".snapshot"
+_MAKING: Final = f"{_SUFFIX}.new"
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -38,8 +39,14 @@ def snapshot_directory(journal_path: str) -> str:
     return f"{os.path.realpath(journal_path)}.snapshots"
 
 
-def save_snapshot(journal_path: str, book: str, snapshot: Snapshot) -> None:
+def save_snapshot(
+    journal_path: str, book: str, snapshot: Snapshot, is_ours: Callable[[Head], bool] | None = None
+) -> None:
     """Keep a snapshot of ``book`` beside the journal, durable and whole; of the others the one before stays.
+
+    Args:
+        is_ours: whether the journal has this record: one of a later place goes if it has not, as the journal
+            was restored from an older copy. If not given, later ones stay.
 
     Raises:
         JournalError: it cannot be written. Those before it are as they were.
@@ -57,7 +64,7 @@ def save_snapshot(journal_path: str, book: str, snapshot: Snapshot) -> None:
             f"the snapshot {path} cannot be written ({error.strerror or error})",
             "Free space or fix permissions; the journal is whole, and opening it takes longer until then",
         ) from error
-    _remove_others(directory, book, os.path.basename(path))
+    _remove_others(directory, book, os.path.basename(path), is_ours)
 
 
 def whole_snapshots(journal_path: str, book: str) -> Iterator[Snapshot]:
@@ -67,6 +74,23 @@ def whole_snapshots(journal_path: str, book: str) -> Iterator[Snapshot]:
         snapshot = _read(os.path.join(directory, name), book)
         if snapshot is not None:
             yield snapshot
+
+
+def remove_snapshots(journal_path: str, book: str) -> None:
+    """Remove the snapshots of ``book``.
+
+    Raises:
+        JournalError: one of them cannot be removed.
+    """
+    directory = snapshot_directory(journal_path)
+    for name in _names(directory, book):
+        path = os.path.join(directory, name)
+        try:
+            os.unlink(path)
+        except OSError as error:
+            raise JournalError(
+                f"the snapshot {path} cannot be removed ({error.strerror or error})", "Fix its permissions"
+            ) from error
 
 
 def _read(path: str, book: str) -> Snapshot | None:
@@ -83,16 +107,22 @@ def _read(path: str, book: str) -> Snapshot | None:
     return Snapshot(header.head, header.schema, header.state_hash, state)
 
 
-def _remove_others(directory: str, book: str, saved: str) -> None:
-    """Remove all but ``saved`` and those just before it, and what a crash left of one in the making.
+def _remove_others(directory: str, book: str, saved: str, is_ours: Callable[[Head], bool] | None) -> None:
+    """Remove what is older than ``saved`` and the one before it, and what is later but of another stream.
 
-    One of a later place is of a stream that is no more: the journal was restored from an older copy.
+    Of those in the making, too, the older ones: a crash left them, or they come too late.
     """
     names = _names(directory, book)
-    kept = names[names.index(saved) :][:KEPT] if saved in names else names
+    place = names.index(saved) if saved in names else 0
+    kept = names[place:][:KEPT]
+    for name in names[:place]:
+        later = _read(os.path.join(directory, name), book)
+        if is_ours is None or (later is not None and is_ours(later.head)):
+            kept.append(name)
     with suppress(OSError):
         for name in os.listdir(directory):
-            if name.startswith(_prefix(book)) and name not in kept:
+            is_made_now = name.endswith(_MAKING) and name > saved
+            if name.startswith(_prefix(book)) and name not in kept and not is_made_now:
                 os.unlink(os.path.join(directory, name))
 
 

@@ -22,8 +22,10 @@ from execore.journal.rows import (
     key_rows,
     order_rows,
     position_rows,
+    traded_rows,
 )
 from execore.journal.sqlite_reader import HEAD, SqliteReader, head_of, is_text
+from execore.journal.sqlite_still import Stamp, is_still, stamp
 from execore.model.errors import (
     BookClosed,
     ChainBroken,
@@ -35,6 +37,7 @@ from execore.model.errors import (
     OutcomeUnknown,
 )
 from execore.model.events import OrderReowned
+from execore.model.orders import Order
 from execore.model.records import Record
 
 CHECKPOINT_PAGES: Final = 4_000
@@ -90,6 +93,7 @@ class SqliteJournal(SqliteReader):
         self._anchor: AnchorFile | None = None
         self._wal_pages = self._checkpointed_pages = 0
         self._places: dict[str, tuple[int, int]] = {}
+        self._stamp: Stamp | None = None
         self._failed_because = ""
         self._is_closed = False
         self._resources = ExitStack()
@@ -121,6 +125,7 @@ class SqliteJournal(SqliteReader):
             ) from error
 
     def _connect(self, *, read_only: bool) -> apsw.Connection:
+        self._stamp = stamp(self.path) if read_only and is_still(self.path) else None
         connection = schema.connect(self.path, read_only=read_only, vfs=self._vfs)
         self._resources.callback(_close, connection)
         return connection
@@ -199,6 +204,7 @@ class SqliteJournal(SqliteReader):
     def _project(self, book: str, changes: Changes) -> None:
         connection = self._connection
         connection.executemany(schema.PUT_ORDER, order_rows(book, changes.orders))
+        self._put_traded(book, changes.traded)
         connection.executemany(schema.PUT_FILL, fill_rows(book, changes.fills))
         connection.executemany(schema.PUT_POSITION, position_rows(book, changes.positions))
         connection.executemany(schema.PUT_KEY, key_rows(book, changes.keys))
@@ -212,6 +218,17 @@ class SqliteJournal(SqliteReader):
                 connection.execute(schema.DISCLOSE_FILLS, row)
             else:
                 connection.execute(schema.CHANGE_FILL, change_row(book, change))
+
+    def _put_traded(self, book: str, orders: Sequence[Order]) -> None:
+        """Write what trading changes of orders: most of what is written, and a whole row costs twice as much.
+
+        A row that shows something else of its order than is presumed is left: then all are written whole.
+        """
+        connection = self._connection
+        before = connection.total_changes()
+        connection.executemany(schema.TRADE_ORDER, traded_rows(book, orders))
+        if connection.total_changes() - before != len(orders):
+            connection.executemany(schema.PUT_ORDER, order_rows(book, orders))
 
     @contextmanager
     def _transaction(self) -> Iterator[apsw.Connection]:
@@ -314,13 +331,22 @@ class SqliteJournal(SqliteReader):
                 connection.execute(f"DELETE FROM {table} WHERE book=?", (book,))
             connection.execute(_SET_PROJECTIONS, (book, 0))
 
+    def reindex(self) -> None:
+        """Build every index of the file anew from the rows that it is of.
+
+        Raises:
+            JournalFull, JournalReadOnly, NotRecorded, OutcomeUnknown, BookClosed: as for ``append``.
+        """
+        with self._transaction() as connection:
+            connection.execute("REINDEX")
+
     def save_snapshot(self, book: str, snapshot: Snapshot) -> None:
-        """Keep a snapshot in a file beside the journal; see ``snapshots.save_snapshot``, from any thread.
+        """Keep a snapshot in a file beside the journal; see ``snapshots.save_snapshot``.
 
         Raises:
             JournalError: it cannot be kept. The journal is unharmed.
         """
-        snapshots.save_snapshot(self.path, book, snapshot)
+        snapshots.save_snapshot(self.path, book, snapshot, lambda head: self.has(book, head))
 
     def close(self) -> None:
         """Let go of the file and of owning it. Closing twice is allowed."""
@@ -346,7 +372,7 @@ class SqliteJournal(SqliteReader):
 
     def _readable(self) -> apsw.Connection:
         self._check_open()
-        if self._reading is None:
+        if self._reading is None or (self._stamp is not None and self._stamp != stamp(self.path)):
             self._reading = self._connect(read_only=True)
         return self._reading
 

@@ -22,7 +22,9 @@ from execore.journal.rows import (
     ORDER_COLUMNS,
     POSITION_COLUMNS,
     TERM_COLUMNS,
+    TRADED_COLUMNS,
 )
+from execore.journal.sqlite_still import is_still, open_still
 from execore.model.errors import (
     JournalError,
     JournalFull,
@@ -85,20 +87,25 @@ CREATE TABLE keys(
   client_order_id TEXT NOT NULL, PRIMARY KEY(book, kind, text, symbol)) STRICT, WITHOUT ROWID;
 """
 _HEADS: Final = """
-CREATE TABLE projection_heads(
+CREATE TABLE IF NOT EXISTS projection_heads(
   book TEXT NOT NULL PRIMARY KEY, sequence INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """
 SCHEMA: Final = _EVENTS + _PROJECTIONS + _HEADS
 
 
-def _insert(table: str, columns: tuple[str, ...], verb: str = "INSERT") -> str:
-    return f"{verb} INTO {table}({', '.join(columns)}) VALUES({', '.join('?' * len(columns))})"
+def _insert(table: str, columns: tuple[str, ...], verb: str = "INSERT", rest: str = "") -> str:
+    # By place: naming the columns costs half a microsecond, as apsw looks the text up again for every row.
+    return f"{verb} INTO {table} VALUES({','.join('?' * len(columns))}{rest})"
 
 
 INSERT_EVENT: Final = _insert("events", EVENT_COLUMNS)
 # Whole rows are put in place of those before: a quarter cheaper than ON CONFLICT DO UPDATE.
 PUT_ORDER: Final = _insert("orders", ORDER_COLUMNS, "REPLACE")
-PUT_FILL: Final = _insert("fills", FILL_COLUMNS, "REPLACE")
+_TRADED: Final = ", ".join(f"{column}=?" for column in TRADED_COLUMNS)
+# Where only that changed: it presumes the venue's id, so that no index is touched.
+TRADE_ORDER: Final = f"""UPDATE orders SET {_TRADED}, closed_from=NULL
+  WHERE book=? AND client_order_id=? AND venue_order_id=?"""
+PUT_FILL: Final = _insert("fills", FILL_COLUMNS, "REPLACE", ",NULL")  # disclosed_sequence: so far
 PUT_POSITION: Final = _insert("positions", POSITION_COLUMNS, "REPLACE")
 PUT_KEY: Final = _insert("keys", KEY_COLUMNS, "REPLACE")
 # Named, because the planner would rather walk all fills of the book.
@@ -114,6 +121,13 @@ DISCLOSE_FILLS: Final = (
 )
 END_ORDER: Final = f"DELETE FROM orders {_OF_ORDER}"
 PROJECTION_TABLES: Final = ("orders", "fills", "positions", "keys")
+_BUILT_ANEW: Final = (
+    *PROJECTION_TABLES,
+    "projection_heads",
+    "orders_by_venue_id",
+    "fills_by_order",
+    "fills_by_execution",
+)
 
 # What SQLite says, what that means here, and what to do. Anything else is not known to be harmless.
 _MEANINGS: Final[tuple[tuple[tuple[type[apsw.Error], ...], type[JournalError], str, str], ...]] = (
@@ -168,8 +182,22 @@ def translated_errors(path: str) -> Iterator[None]:
     try:
         yield
     except apsw.Error as error:
-        unknown = JournalError(f"{path} cannot be opened or read ({error})", "Check the disk and permissions")
-        raise meaning_of(error, path) or unknown from error
+        raise meaning_of(error, path) or _meaning_in_reading(error, path) from error
+
+
+def _meaning_in_reading(error: apsw.Error, path: str) -> JournalError:
+    if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE:
+        return JournalFull(
+            f"the disk of {path} is full: SQLite needs 32 KB to open it ({error})",
+            "Free disk space and open it again",
+        )
+    if isinstance(error, apsw.SQLError) and str(error).startswith("no such"):
+        return JournalError(
+            f"{path} lacks what things are looked up in ({error}): it is of an older file version, or a "
+            "table was dropped",
+            "Open its books once with `execore.open_book`: the tables are built anew from the records",
+        )
+    return JournalError(f"{path} cannot be opened or read ({error})", "Check the disk and permissions")
 
 
 def connect(path: str, *, read_only: bool, vfs: str | None) -> apsw.Connection:
@@ -184,7 +212,8 @@ def connect(path: str, *, read_only: bool, vfs: str | None) -> apsw.Connection:
         )
     flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE
     with translated_errors(path):
-        connection = apsw.Connection(path, flags=flags, vfs=vfs)
+        as_it_lies = read_only and vfs is None and is_still(path)
+        connection = open_still(path) if as_it_lies else apsw.Connection(path, flags=flags, vfs=vfs)
         try:
             move_wal_on_closing(connection, False)
             connection.set_busy_timeout(BUSY_TIMEOUT_MS)
@@ -236,7 +265,7 @@ def _make_durable(connection: apsw.Connection, path: str) -> None:
 
 
 def bring_up(connection: apsw.Connection, path: str) -> None:
-    """Give a journal of an older version the tables of this one, empty: opening a book fills them.
+    """Give a journal that lacks tables of this version all of them, empty: opening a book fills them.
 
     The records and their chain are as they were.
 
@@ -244,13 +273,21 @@ def bring_up(connection: apsw.Connection, path: str) -> None:
         JournalFull, JournalReadOnly, NotRecorded, JournalError: it cannot be done; nothing was changed.
     """
     with translated_errors(path), connection:
-        if connection.pragma("user_version") < FILE_VERSION:
+        if lacks_tables(connection):
             for table in PROJECTION_TABLES:
                 connection.execute(f"DROP TABLE IF EXISTS {table}")
-            connection.execute(_PROJECTIONS)
+            connection.execute(_PROJECTIONS + _HEADS)
             # Not emptied: an append to a book without a head here takes the tables for complete.
-            connection.execute("UPDATE projection_heads SET sequence=0")
+            connection.execute("REPLACE INTO projection_heads SELECT DISTINCT book, 0 FROM events")
             connection.pragma("user_version", FILE_VERSION)
+
+
+def lacks_tables(connection: apsw.Connection) -> bool:
+    """Whether the file is of an older version, or lost some of the tables and indexes built from records."""
+    if connection.pragma("user_version") < FILE_VERSION:
+        return True
+    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+    return not there.issuperset(_BUILT_ANEW)
 
 
 def check_sqlite_version() -> None:

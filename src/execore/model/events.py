@@ -103,11 +103,15 @@ class OrderFailed(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="or
 
 
 class OrderAcknowledged(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_acknowledged"):
-    """The venue knows the order. ``owned`` ends its being external; ``side`` ends its being undisclosed."""
+    """The venue knows the order. ``owned`` ends its being external; ``side`` ends its being undisclosed.
+
+    ``by_copy``: it said so by refusing a copy of it.
+    """
 
     venue_order_id: str = ""
     owned: bool = False
     side: Side | None = None
+    by_copy: bool = False
 
 
 class FillBooked(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="fill_booked"):
@@ -247,6 +251,7 @@ class OrderAmended(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="o
         request_id: the amend that it answers; empty when nobody asked.
         reopened: the venue says that a finished order rests after all.
         reduced: part of the quantity left the book, and nothing else was said of the order.
+        overtaken: the request is answered, and gives no terms: newer ones are in force.
     """
 
     quantity: Decimal
@@ -257,6 +262,7 @@ class OrderAmended(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="o
     reason: str = ""
     reopened: bool = False
     reduced: bool = False
+    overtaken: bool = False
 
 
 class RequestPending(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="request_pending"):
@@ -301,6 +307,7 @@ class OrderRestated(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="
     Attributes:
         adjusted: how much the cumulative quantity grew without a trade: a corporate action.
         reopened: the order was over, and rests after all.
+        partial: not all terms were told; what was left out is as it was, and may be of any time.
     """
 
     quantity: Decimal
@@ -311,6 +318,7 @@ class OrderRestated(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="
     reason: str = ""
     adjusted: Decimal = ZERO
     reopened: bool = False
+    partial: bool = False
 
 
 class OrderRejected(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_rejected"):

@@ -130,9 +130,10 @@ def canonical(number: Decimal) -> Decimal:
     return EXACT.quantize(reduced, ONE) if "E+" in str(reduced) else reduced
 
 
+@functools.lru_cache(_MAXIMUM_INTERNED)
 def text_of(number: Decimal) -> str:
     """The canonical text of ``number``, as the journal and every JSON output write it."""
-    text = str(number)
+    text = str(number)  # kept, as prices and quantities repeat; equal numbers have the same canonical text
     return text if _is_plain(text) else format(canonical(number), "f")
 
 

@@ -162,6 +162,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
         resends: how often it was sent again.
         doubled: two sendings may have arrived, of which the venue takes one: a refusal may be the other's.
         copy_refused: one of the two was refused, and not as a duplicate.
+        known_by_copy: that a copy was refused as a duplicate is all that says that the venue has it.
         acknowledged: the venue knows it (said so, or implied by a fill).
         external: nobody told us of this order before its executions.
         inferred: its terms are inferred from executions alone, so its quantity is what was filled.
@@ -173,6 +174,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
         triggered: the condition of a stop order came true.
         ending: when its time in force is over, and what was done about that; None if it has no known end.
         amended_by: the request that gave the order its terms, if one did.
+        terms_ts_ns, ended_ts_ns: when the venue last gave it terms, and ended it; 0 if it never did.
         closed_from: the state in which the order was settled and closed, or None.
         pending_cancels, pending_replaces: requests not answered yet, by their own ids.
         unknown_requests: those of them whose sending had no known outcome.
@@ -199,6 +201,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     resends: int = 0
     doubled: bool = False
     copy_refused: bool = False
+    known_by_copy: bool = False
     acknowledged: bool = False
     rejected: bool = False
     denied: bool = False
@@ -217,6 +220,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     adjusted: Decimal = ZERO
     ending: Ending | None = None
     amended_by: str = ""
+    terms_ts_ns: int = 0
+    ended_ts_ns: int = 0
     closed_from: OrderState | None = None
     pending_cancels: tuple[str, ...] = ()
     pending_replaces: tuple[PendingReplace, ...] = ()

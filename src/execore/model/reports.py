@@ -4,6 +4,7 @@ An order is named by our id, the venue's id, or both; the adapter fills in what 
 """
 
 from decimal import Decimal
+from typing import Final, get_args
 
 import msgspec
 
@@ -338,6 +339,8 @@ VenueReport = (
     | TradeCorrectReport
     | UnreadableReport
 )
+KINDS: Final[frozenset[type[Report]]] = frozenset(get_args(VenueReport))
+"""The types of report that there are; of another, even a child of these, nobody would know what it means."""
 
 
 def _fix_side(report: Report, side: Side | None) -> None:

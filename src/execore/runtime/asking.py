@@ -9,7 +9,7 @@ from execore.model.instruments import Instrument
 from execore.model.keys import Key, KeyKind
 from execore.model.money import Number, to_decimal
 from execore.model.orders import OrderRequest
-from execore.model.reports import Report, VenueReport
+from execore.model.reports import KINDS, VenueReport
 from execore.model.requests import (
     AmendOrder,
     CancelOrder,
@@ -265,7 +265,7 @@ class Asking(Generic[One, Many]):
         """
         made = list(reports)  # before the first is stepped, in the maker's own context
         for report in made:
-            if not isinstance(report, Report):
+            if type(report) not in KINDS:
                 raise InvalidInput("reports", f"{report!r:.60} is no report", "See execore.reports")
         answers: Many = self._ask(Ask(causes=made, one=False, urgent=True))
         return answers

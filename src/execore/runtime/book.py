@@ -123,7 +123,8 @@ class Book(Asking[Answer, list[Answer]]):
         """The order of this id, however long ago it ended; None if there never was one.
 
         Raises:
-            JournalError: the journal cannot be read.
+            InvalidInput: the id is no text. BookClosed: the book is closed.
+            JournalError: the journal cannot be read. ChainBroken, NewerSchema: a record of the order cannot.
         """
         return self._writer.find_order(client_order_id)
 
@@ -219,7 +220,7 @@ def open_book(
     risk_hooks: Sequence[RiskHook] = (),
     validators: Sequence[ValidationHook] = (),
     clock: Clock = system_clock,
-    monotonic_ns: MonotonicClock | None = None,
+    monotonic_ns: MonotonicClock = time.monotonic_ns,
     random_bits: RandomBits = system_random_bits,
     calendar: TradingCalendar | None = None,
     retry_policy: RetryPolicy | None = None,
@@ -235,8 +236,8 @@ def open_book(
             ``sqlite:///trading.db`` or ``memory:``.
         name, instruments, cost_method, venue, risk_hooks, validators, calendar, retry_policy, resends,
             on_alert: see ``BookSettings``.
-        clock, monotonic_ns, random_bits: time and chance, to make a run repeatable. The monotonic clock is
-            that of the system, or ``clock`` where that is not.
+        clock, monotonic_ns, random_bits: time and chance, to make a run repeatable. A run on virtual time
+            passes both clocks: all waits are on the monotonic one, as a wall clock may jump.
         tends_groups: whether order groups do what becomes necessary; off for a tool that sends nothing.
         progress: called with the last sequence replayed, now and then.
 
@@ -256,10 +257,9 @@ def open_book(
         resends=resends,
         on_alert=on_alert,
     )
-    forward_ns = time.monotonic_ns if clock is system_clock else clock
     surroundings = Surroundings(
         clock=clock,
-        monotonic_ns=monotonic_ns or forward_ns,
+        monotonic_ns=monotonic_ns,
         random_bits=random_bits,
         random=lambda: random_bits(_FRACTION_BITS) / 2**_FRACTION_BITS,
     )

@@ -68,7 +68,11 @@ class ThreadCallbacks:
                 self._lock.notify()
                 return
             self._begun += 1
-        threading.Thread(target=self._work, name="execore callbacks", daemon=True).start()
+        try:
+            threading.Thread(target=self._work, name="execore callbacks", daemon=True).start()
+        except RuntimeError:  # the system gives no more threads: it waits for one of those there are
+            with self._lock:
+                self._begun -= 1
 
     def close(self, timeout_seconds: float = 0.0) -> None:
         """Take nothing more; wait at most so long for what was taken. What runs on ends with the process."""

@@ -22,7 +22,7 @@ from execore.runtime.intake import Intake
 from execore.runtime.resolving import Resolver
 from execore.runtime.sender import Message, Sender
 from execore.runtime.subscriptions import Subscription
-from execore.runtime.timers import MonotonicClock
+from execore.runtime.timers import MonotonicClock, Spacing
 from execore.runtime.watches import Watches
 from execore.runtime.writer import Writer
 from execore.venues.protocol import QueryAnswer
@@ -74,6 +74,7 @@ class Channel:
         self.watches = Watches(lambda key: None if writer.is_closed else writer.state.orders.find(key))
         self._to_do: deque[Answer | effects.Effect] = deque()
         self._has_told_closed = False
+        self._troubles = Spacing()
         self.subscriptions: list[Subscription] = []
         self._on_alert = on_alert
         self._alerts = InOrder(callbacks)
@@ -227,8 +228,12 @@ class Channel:
             self.intake.pump(after)
 
     def cannot_take_reports(self, error: Exception) -> None:
-        """Tell that the venue cannot say what it has to report: its silence means nothing."""
-        self.alert(effects.Alert(getattr(error, "code", "venue_error"), f"no reports: {error}"))
+        """Tell that the venue cannot say what it has to report: its silence means nothing.
+
+        It is asked many times a second, and told less and less often while it goes on.
+        """
+        if self._troubles.is_due(type(error).__name__, self.monotonic_ns()):
+            self.alert(effects.Alert(getattr(error, "code", "venue_error"), f"no reports: {error}"))
 
     def _answered(self, query: effects.QueryOrder, answer: QueryAnswer | Exception, asked_ns: int) -> None:
         """The venue answered a question. What it knows is among its reports, and is taken first."""

@@ -96,8 +96,6 @@ class Closing:
         self._give_up_watches()
         for channel in self._loop.channels:
             channel.writer.close()
-            for subscription in channel.subscriptions:
-                subscription.end()
 
     def _give_up_watches(self) -> None:
         for channel in self._loop.channels:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from execore.model.errors import Busy
@@ -184,10 +185,11 @@ class AsyncioDriver:
         if self._is_scheduled:
             return
         self._is_scheduled = True
-        if threading.get_ident() == self._thread_id:
-            self.event_loop.call_soon(self._turn)
-        else:
-            self.event_loop.call_soon_threadsafe(self._turn)
+        with suppress(RuntimeError):  # the event loop is closed: the end settles what is queued
+            if threading.get_ident() == self._thread_id:
+                self.event_loop.call_soon(self._turn)
+            else:
+                self.event_loop.call_soon_threadsafe(self._turn)
 
     def stop(self, timeout_seconds: float) -> bool:
         """Turn until nothing is queued, then end; whether it came to that in time."""

@@ -42,20 +42,23 @@ class Handle(Generic[T]):
 
     It dies with the process: what is recorded does not, and asking again with the same id gives the same
     answer.
+
+    Attributes:
+        is_settled: whether there is an answer, or an error.
+
+    Args:
+        awaited: where it is kept while somebody waits for it, if nobody else is bound to hold it.
     """
 
-    __slots__ = ("_error", "_value", "_waiters", "_waiting")
+    __slots__ = ("__weakref__", "_awaited", "_error", "_value", "_waiters", "_waiting", "is_settled")
 
-    def __init__(self, waiting: Waiting) -> None:
+    def __init__(self, waiting: Waiting, awaited: "set[Handle[Any]] | None" = None) -> None:
         self._waiting = waiting
+        self._awaited = awaited
         self._value: Any = _PENDING
         self._error: BaseException | None = None
         self._waiters: list[Any] | None = None
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether there is an answer, or an error."""
-        return self._value is not _PENDING or self._error is not None
+        self.is_settled = False
 
     def result(self) -> T:
         """The answer, if it is there.
@@ -111,6 +114,7 @@ class Handle(Generic[T]):
         """For the writer: the answer or the error, once; ``wake`` then tells who waits."""
         if not self.is_settled:
             self._value, self._error = value, error
+            self.is_settled = True  # last, as others look at it without a lock
 
     def _check(self, *, awaits: bool) -> None:
         why = self._waiting.why_never(awaits)
@@ -128,6 +132,8 @@ class Handle(Generic[T]):
                 self._waiters = [waiter]
             else:
                 self._waiters.append(waiter)
+            if self._awaited is not None:
+                self._awaited.add(self)
             return True
 
     def _give_up(self, waiter: Any) -> None:
@@ -135,11 +141,15 @@ class Handle(Generic[T]):
         with self._waiting.lock:
             if self._waiters is not None and waiter in self._waiters:
                 self._waiters.remove(waiter)
+            if not self._waiters and self._awaited is not None:
+                self._awaited.discard(self)
 
     def take_waiters(self) -> Sequence[Any]:
         """For ``wake``: everybody who waits; nobody begins to after it is settled."""
         with self._waiting.lock:
             waiters, self._waiters = self._waiters, None
+            if self._awaited is not None:
+                self._awaited.discard(self)
         return waiters or ()
 
     def run_callback(self, callback: "Callable[[Handle[T]], object]") -> None:

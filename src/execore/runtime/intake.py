@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Final
+from typing import Final, cast
 
 from execore.model.failures import VenueError
-from execore.model.reports import VenueReport
+from execore.model.reports import KINDS, UnreadableReport, VenueReport
 from execore.model.requests import Input
+from execore.runtime.clock import Clock
 from execore.runtime.lanes import Lane
 from execore.venues.protocol import Venue
 
@@ -21,6 +22,7 @@ class Intake:
     """The reports of one venue: one lot at a time, from taking it to confirming it.
 
     Args:
+        clock: the time of what is no report, integer nanoseconds UTC.
         put: queues reports; the call given with them is made once they are recorded.
         on_error: told that the venue cannot say what it has to report, or has always more.
 
@@ -33,12 +35,14 @@ class Intake:
         venue: Venue,
         lane: Callable[[], Lane],
         *,
+        clock: Clock,
         put: Callable[[Sequence[Input], Callable[[], None]], None],
         on_error: Callable[[Exception], None],
     ) -> None:
         self.taken = 0
         self._venue = venue
         self._lane = lane
+        self._clock = clock
         self._put = put
         self._on_error = on_error
         self._is_busy = False
@@ -79,9 +83,16 @@ class Intake:
 
     def _call(self) -> list[VenueReport] | Exception:
         try:
-            return self._venue.take_reports()
+            return [self._readable(report) for report in self._venue.take_reports() or ()]
         except Exception as error:  # a foreign client may raise anything
             return error
+
+    def _readable(self, report: object) -> VenueReport:
+        """The report; if an adapter handed over something else, one that keeps what that is."""
+        if type(report) in KINDS:
+            return cast("VenueReport", report)
+        reason = f"the adapter handed over an object of type {type(report).__name__}, which is no report"
+        return UnreadableReport(ts_ns=self._clock(), reason=reason, raw=_shown(report))
 
     def _took(self, reports: list[VenueReport] | Exception) -> None:
         after, self._after = self._after, []  # lanes keep order: what they were told before was there
@@ -112,3 +123,10 @@ class Intake:
             self._venue.confirm_reports()
         except Exception as error:  # then it tells them again, and they are known
             self._on_error(error)
+
+
+def _shown(thing: object) -> str:
+    try:
+        return repr(thing)
+    except Exception as error:  # it is somebody else's
+        return f"it cannot be shown: {type(error).__name__}"

@@ -50,15 +50,21 @@ class ThreadLane:
     Args:
         name: of the thread.
         post: has a call made on the writer's side.
+        book: whose venue it is.
+
+    Attributes:
+        is_given_up: nobody waits any more for what it does.
     """
 
-    def __init__(self, name: str, post: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(self, name: str, post: Callable[[Callable[[], None]], None], book: str = "") -> None:
+        self.book = book
+        self.is_given_up = False
         self._post = post
         self._unfinished = 0
-        self._is_closed = self._is_given_up = False
+        self._is_closed = False
         self._counting = threading.Lock()
         self._jobs: SimpleQueue[tuple[Job, Done] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread = _LaneThread(self, name)
         self._thread.start()
 
     @property
@@ -90,13 +96,31 @@ class ThreadLane:
             self._is_closed = True
         self._jobs.put(None)
         self._thread.join(timeout_seconds)
-        self._is_given_up = True
+        self.is_given_up = True
 
-    def _work(self) -> None:
-        while (item := self._jobs.get()) is not None and not self._is_given_up:
+    def work(self) -> None:
+        """For its thread: run what is queued until it is closed."""
+        while (item := self._jobs.get()) is not None and not self.is_given_up:
             self._post(_outcome(*item))
             with self._counting:
                 self._unfinished -= 1
+
+
+class _LaneThread(threading.Thread):
+    """Found among all the threads of the process, it says whose it is."""
+
+    def __init__(self, lane: ThreadLane, name: str) -> None:
+        super().__init__(target=lane.work, name=name, daemon=True)
+        self.lane = lane
+
+
+def hangs(book: str) -> bool:
+    """Whether a call to a book's venue still runs that an earlier runtime of this process has given up.
+
+    It may still send: until it has ended, that the venue has no such order proves nothing.
+    """
+    lanes = [thread.lane for thread in threading.enumerate() if isinstance(thread, _LaneThread)]
+    return any(lane.is_given_up and lane.book == book for lane in lanes)
 
 
 def _outcome(job: Job, done: Done) -> Callable[[], None]:

@@ -263,14 +263,16 @@ class Loop:
 
     def _step(self, queued: _Queued, unrecorded: list[_Queued]) -> None:
         writer, ask = queued.channel.writer, queued.ask
-        causes = ask.causes if ask.make is None else ask.make(writer.state)
-        now_ns = queued.channel.now_ns() if writer.state.groups.places else None
+        state = writer.state
+        causes = ask.causes if ask.make is None else ask.make(state)
+        now_ns = queued.channel.now_ns() if state.groups.places else None
         for cause in causes:
-            if writer.must_commit_before(cause):
+            past = writer.needs_past(cause)
+            if past and writer.has_uncommitted:  # it is read from the journal, so all of it must be there
                 self._commit(unrecorded)
                 unrecorded[:] = [queued]
                 queued.recorded = len(queued.answers)
-            queued.answers.append(writer.step(cause, now_ns))
+            queued.answers.append(writer.step(cause, now_ns, past))
 
     def _commit(self, unrecorded: Sequence[_Queued]) -> None:
         """Append what was stepped. Whose book has closed itself by then is told what is certain."""

@@ -3,6 +3,7 @@
 import random as _random
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from execore.journal.codec import decode_record
 from execore.journal.protocol import EMPTY_HEAD, Journal
 from execore.model import effects
 from execore.model.errors import InvalidConfiguration
+from execore.model.failures import VenueError
 from execore.model.instruments import Instrument
 from execore.model.requests import CancelOrder, DefineInstrument, Input
 from execore.model.vocabulary import CostMethod, to_word
@@ -25,8 +27,8 @@ from execore.runtime.drivers import InlineDriver
 from execore.runtime.fallback import FallbackFile
 from execore.runtime.input_maker import InputMaker
 from execore.runtime.intake import Intake
-from execore.runtime.lanes import InlineLane
-from execore.runtime.loop import Loop
+from execore.runtime.lanes import InlineLane, hangs
+from execore.runtime.loop import BATCH, Loop
 from execore.runtime.projecting import catch_up_projections
 from execore.runtime.recovery import history_of, in_flight, recover
 from execore.runtime.resolving import Resolver
@@ -38,6 +40,8 @@ from execore.runtime.writer import Writer
 _MARGIN_NS: Final = 60_000_000_000
 """How much further back than declared the venue is asked what happened: two clocks never agree."""
 _SECOND_NS: Final = 1_000_000_000
+PUMPS: Final = 100
+"""How often as many lots as a running book takes at once are taken before a book is open."""
 _LOOK_BACK: Final = 1_000
 """Records at the end of the journal that are looked through for the last report, and that factor further."""
 
@@ -155,9 +159,16 @@ def _connect(channel: Channel, settings: BookSettings, surroundings: Surrounding
         random=surroundings.random,
     )
     channel.sender = sender
+    if hangs(channel.name):
+        message = (
+            f"a call that was made before book {channel.name} was closed last hangs, and may still send: "
+            "until it ends, no order counts as absent; to end it, end the process"
+        )
+        channel.alert(effects.Alert("venue_call_hangs", message))
     channel.intake = Intake(
         settings.venue,
         lambda: sender.lane,
+        clock=surroundings.clock,
         put=channel.put_inputs,
         on_error=channel.cannot_take_reports,
     )
@@ -171,6 +182,7 @@ def _resolver(settings: BookSettings, surroundings: Surroundings) -> Resolver | 
         clock=surroundings.clock,
         random=surroundings.random,
         resend=settings.resends,
+        may_still_send=partial(hangs, settings.name),
     )
 
 
@@ -201,7 +213,7 @@ def settle(
     defined: list[Input] = [
         DefineInstrument(ts_ns=now_ns, actor="system", instrument=instrument) for instrument in instruments
     ]
-    driver.ask(channel, Ask(causes=[*defined, *causes, *absorbed], one=False))
+    _record(channel, driver, [*defined, *causes, *absorbed])
     if channel.sender is not None and channel.fallback is not None:
         channel.fallback.forget(channel.name)
     if channel.resolver is not None:
@@ -210,11 +222,34 @@ def settle(
             for query in well:
                 channel.perform(query)
         channel.ask_due()
-        driver.pump(channel)
+        _pump(channel, driver)
     writer.tends_groups = tends_groups
     if channel.sender is None:
         return  # nobody would carry out what groups need now: reviews are the caller's to ask for
-    driver.ask(channel, Ask(causes=channel.grouping.reviews(), one=False))
+    _record(channel, driver, channel.grouping.reviews())
+
+
+def _record(channel: Channel, driver: InlineDriver, causes: Sequence[Input]) -> None:
+    """Have all of them recorded, in lots: however many these are, a commit stays small."""
+    for first in range(0, len(causes), BATCH):
+        driver.ask(channel, Ask(causes=causes[first : first + BATCH], one=False))
+
+
+def _pump(channel: Channel, driver: InlineDriver) -> None:
+    """Take all that the venue has to report, also in more lots than it may have of a running book.
+
+    Raises:
+        VenueError: it cannot say, or tells nothing new without an end.
+    """
+    for _ in range(PUMPS):
+        before = channel.writer.head
+        try:
+            driver.pump(channel)
+            return
+        except VenueError:
+            if channel.writer.head == before:
+                raise
+    driver.pump(channel)
 
 
 def _absorbed(channel: Channel) -> list[CancelOrder]:

@@ -1,6 +1,6 @@
 """What records change in the tables beside them, and those tables built anew when they lag."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from execore.core.book_state import BookState
@@ -23,6 +23,7 @@ _TRADE_CHANGED = (events.TradeCancelled, events.TradeCorrected)
 def changes_of(state: BookState, records: Sequence[Record]) -> Changes:
     """What these records change, each row once however often it changed; ``state`` is as after them."""
     orders: dict[str, Order] = {}
+    traded: dict[str, None] = {}
     symbols: dict[str, None] = {}
     fills: list[FillRow] = []
     changes: list[FillChange | FillsDisclosed] = []
@@ -30,30 +31,43 @@ def changes_of(state: BookState, records: Sequence[Record]) -> Changes:
     find = state.orders.get
     for record in records:
         event: Any = record.event
+        kind = type(event)
+        if kind is events.FillBooked:
+            fills.append(FillRow(record.sequence, record.ts_event_ns, event))
+            symbols[event.symbol] = traded[event.client_order_id] = None
+            continue
         if not isinstance(event, events.OrderEvent) or not event.client_order_id:
             continue
         order = find(event.client_order_id)
         orders[order.client_order_id] = order
         changed: Any = event  # narrowed by its type, for speed
-        kind = type(event)
-        if kind is events.FillBooked:
-            fills.append(FillRow(record.sequence, record.ts_event_ns, changed))
-            symbols[changed.symbol] = None
-        elif isinstance(event, FillChange):
+        if isinstance(event, FillChange):
             changes.append(event)
-            if not isinstance(event, events.OrderReowned):
-                symbols[event.was.symbol] = None
+            if kind is not events.OrderReowned:
+                symbols[changed.was.symbol] = None
         if kind is events.OrderReowned or (kind is events.OrderAcknowledged and changed.side is not None):
             # Fills, kept apart so far, are in the positions now, whatever symbol each of them named.
             symbols |= dict.fromkeys(execution.symbol for execution in state.orders.executions)
             changes = _with_disclosure(changes, record, order.side)
         if kind in _KEYED:
             keys += _keys_of(event, order)
+    merely_traded = _merely_traded(orders, map(find, traded))
     for order in orders.values():
         for venue_order_id in state.orders.ids.former_venue_ids(order):
             keys.append((Key(KeyKind.VENUE_ORDER, venue_order_id, order.symbol), order.client_order_id))
     positions = [state.positions.position(symbol) for symbol in symbols]
-    return Changes(list(orders.values()), fills, positions, changes, keys)
+    return Changes(list(orders.values()), fills, positions, changes, keys, merely_traded)
+
+
+def _merely_traded(orders: dict[str, Order], traded: Iterable[Order]) -> list[Order]:
+    """Those that ``traded`` and to which nothing else happened; the others are added to ``orders``."""
+    merely: dict[str, Order] = {}
+    for order in traded:
+        if order.inferred:  # its quantity is what was filled
+            orders[order.client_order_id] = order
+        elif order.client_order_id not in orders:
+            merely[order.client_order_id] = order
+    return list(merely.values())
 
 
 def _with_disclosure(
@@ -104,8 +118,11 @@ class ProjectedJournal(Protocol):
         ...
 
 
-def catch_up_projections(journal: Journal, book: str) -> None:
+def catch_up_projections(journal: Journal, book: str, progress: Callable[[int], None] | None = None) -> None:
     """Build a book's tables anew if they lag behind its records; leave alone a journal that has none.
+
+    Args:
+        progress: called with the last sequence folded, now and then.
 
     Raises:
         ChainBroken, NewerSchema: as ``recovery.rebuild``.
@@ -122,4 +139,4 @@ def catch_up_projections(journal: Journal, book: str) -> None:
         changes = changes_of(state, list(map(decode_record, page)))
         journal.write_projections(book, page[-1].sequence, changes)
 
-    follow(state, journal, book, EMPTY_HEAD, folded=write)
+    follow(state, journal, book, EMPTY_HEAD, progress, folded=write)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
-from typing import Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 import msgspec
 
@@ -11,6 +11,7 @@ from execore.core.order_ledger import History
 from execore.core.snapshot import SNAPSHOT_SCHEMA, restore
 from execore.journal.codec import decode_record, next_hash
 from execore.journal.protocol import EMPTY_HEAD, Head, Journal
+from execore.journal.rows import position_rows
 from execore.model.effects import QueryOrder
 from execore.model.errors import ChainBroken, InvalidInput
 from execore.model.events import AnyOrderEvent, OrderAdopted, OrderCreated, OrderEvent, OrderReowned
@@ -67,7 +68,7 @@ def recover(
     """Return what ``rebuild`` does, by the shortest way: from the newest snapshot on, if one can be used.
 
     The records that the snapshot stands for are not verified again, and what is recorded meanwhile is left
-    out.
+    out. One whose balances are not right is not used; ``table_check.check_tables`` proves all of it.
     """
     snapshot = journal.load_snapshot(book)
     if snapshot is None or snapshot.schema != SNAPSHOT_SCHEMA:
@@ -77,9 +78,32 @@ def recover(
         until = journal.head(book).sequence
         named = _named_after(journal, book, snapshot.head.sequence, until)
         Archive(journal, book).recall_as_of(state, named, snapshot.head.sequence)
-        return state, follow(state, journal, book, snapshot.head, progress, until=until)
+        head = follow(state, journal, book, snapshot.head, progress, until=until)
     except (msgspec.MsgspecError, ChainBroken):  # the records are the truth: if they are bad, they say so
         return rebuild(journal, book, progress)
+    return (state, head) if _balances(journal, book, state, head) else rebuild(journal, book, progress)
+
+
+@runtime_checkable
+class PositionTable(Protocol):
+    """A journal with a table of positions, which owes nothing to snapshots."""
+
+    def positions_held(self, book: str) -> tuple[int, dict[str, tuple[Any, ...]]]:
+        """Up to which record the table is complete, and its rows by symbol."""
+        ...
+
+
+def _balances(journal: Journal, book: str, state: BookState, head: Head) -> bool:
+    """Whether the state is the book's, its balances add up, and are those of the table, if that is as far."""
+    if state.book != book or any(state.positions.trial_balance().values()):
+        return False
+    if not isinstance(journal, PositionTable):
+        return True
+    sequence, held = journal.positions_held(book)
+    if sequence != head.sequence:
+        return True
+    traded = [one for one in state.positions.positions() if one.quantity or one.symbol in held]
+    return position_rows(book, traded) == [held.get(one.symbol) for one in traded]
 
 
 def _named_after(journal: Journal, book: str, sequence: int, until: int) -> set[str]:

@@ -51,6 +51,7 @@ class _Watch(msgspec.Struct, gc=False):
         wanted: the core wants an answer, whatever the order is; ``again``: and to a question yet to be asked.
         told: a person was told that it takes long; ``missed``: that the venue does not know a live order;
             ``vain``: that it was asked after in vain, since there was an answer last.
+        doubted: when it was asked after last, somebody else might still have sent it.
     """
 
     question: QueryOrder
@@ -65,6 +66,7 @@ class _Watch(msgspec.Struct, gc=False):
     told: bool = False
     missed: bool = False
     vain: bool = False
+    doubted: bool = False
 
     @property
     def is_unsettled(self) -> bool:
@@ -89,6 +91,8 @@ class Resolver:
         resend: orders may be sent again where that cannot make a second order.
         retry: the waits between questions. Its attempts and time bound how often and how long after its
             creation an order may be sent again, and nothing else.
+        may_still_send: whether somebody else may still send what this book has recorded; until that is over,
+            that the venue does not have an order proves nothing.
         same_session: whether an order was first sent in the venue's session that still runs; asked where the
             venue refuses copies within a session only.
         answer_timeout_seconds: how long a message that was handed over may stay without any answer.
@@ -103,6 +107,7 @@ class Resolver:
         random: Random,
         resend: bool = False,
         retry: RetryPolicy = ASKING,
+        may_still_send: Callable[[], bool] = lambda: False,
         same_session: Callable[[Order], bool] = lambda order: False,
         answer_timeout_seconds: int = 30,
         alert_after_seconds: int = 60,
@@ -113,6 +118,7 @@ class Resolver:
         self._random = random
         self._resend = resend
         self._retry = retry
+        self._may_still_send = may_still_send
         self._same_session = same_session
         self._answer_timeout_ns = answer_timeout_seconds * SECOND_NS
         self._alert_after_seconds = alert_after_seconds
@@ -198,6 +204,8 @@ class Resolver:
             self._schedule(client_order_id, watch, due_ns)
         else:
             self._rest(client_order_id, watch)
+        if watch.doubted and answer in _NOT_THERE:
+            answer = QueryAnswer.NOT_FOUND
         if answer is not None and watch.order is not None and not watch.order.is_open:
             return self._came_to_nothing(watch, watch.order, answer, asked_ns)
         return self._not_found(watch, answer, asked_ns) if answer in _NOT_THERE else []
@@ -275,6 +283,9 @@ class Resolver:
             last = order.pending_cancels[-1] if order.pending_cancels else ""
             if watch.asked and order.is_open and last in order.unknown_requests:
                 found.append(RetryCancel(ts_ns=self._clock(), client_order_id=key, request_id=last))
+        before, watch.doubted = watch.doubted, self._may_still_send()
+        if before or watch.doubted:
+            watch.since_ns = now_ns
         watch.asked += 1
         watch.asking, watch.due_ns = True, None
         found.append(watch.question)

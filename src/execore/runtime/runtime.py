@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import CancelledError
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
@@ -117,18 +118,19 @@ class Runtime:
 
     def _why_never(self, awaits: bool) -> str:
         """Why to wait for a handle in this thread would never end; empty if it may."""
-        if self._driver.is_here and not awaits:
+        if not awaits and self._driver.is_here:
             return "this thread is the one that answers"
         return "this thread holds view(), which keeps the writer waiting" if self._loop.is_held_here() else ""
 
     def subscribe(self, channel: Channel, on_record: OnRecord, from_sequence: int | None) -> Subscription:
         """A listener on a book's records; for ``RuntimeBook``."""
-        journal = channel.journal
-        if isinstance(journal, SqliteJournal):
-            journal = SqliteJournal(journal.path, read_only=True)
-            self._readers.append(journal)
         with self.lock:
-            head = channel.writer.head.sequence
+            if channel.writer.is_closed:
+                raise BookClosed(f"book {channel.name} is closed", "Open it again")
+            journal, head = channel.journal, channel.writer.head.sequence
+            if isinstance(journal, SqliteJournal):
+                journal = SqliteJournal(journal.path, read_only=True)
+                self._readers.append(journal)
             subscription = Subscription(
                 journal,
                 channel.name,
@@ -156,15 +158,18 @@ class Runtime:
                 alert, and the journal is then left open.
 
         Raises:
-            NotYetSettled: called by a hook, on the writer's own thread.
+            NotYetSettled: called by a hook, on the writer's own thread, or inside ``view``.
+            JournalError: it could not be closed well; what was recorded is, and the runtime is closed.
         """
         driver, give_up = self._driver, time.monotonic() + timeout_seconds
+        if not driver.is_here and self._loop.is_held_here():
+            raise NotYetSettled("this thread holds view(), which keeps the writer waiting", "Close after it")
         if isinstance(driver, AsyncioDriver) and not driver.is_here and driver.event_loop.is_running():
             closing = self.aclose(cancel_open=cancel_open, timeout_seconds=timeout_seconds)
             try:
                 asyncio.run_coroutine_threadsafe(closing, driver.event_loop).result(timeout_seconds + 1)
-            except TimeoutError:
-                self._closing.tell_stuck()  # it is closed as soon as the event loop goes on
+            except (TimeoutError, CancelledError):
+                self._closing.tell_stuck()  # it is closed as soon as the event loop goes on, or after its end
             return
         if (isinstance(driver, ThreadDriver) and driver.is_here) or (
             self._loop.is_stepping and driver.is_here
@@ -194,12 +199,17 @@ class Runtime:
         ended = self._closing.end(give_up)
         self._callbacks.rest()  # whoever has a handle may still have himself called back
         self._listeners.close(min(give_up - time.monotonic(), _LISTENERS_SECONDS))
-        for reader in self._readers:
-            reader.close()
-        if self._own_journal is not None and ended:
-            self._own_journal.close()
-        self._closed.settle(None)
-        wake([self._closed])
+        for channel in self._loop.channels:
+            for subscription in channel.subscriptions:
+                subscription.end()
+        try:
+            for reader in self._readers:
+                reader.close()
+            if self._own_journal is not None and ended:
+                self._own_journal.close()
+        finally:  # a disk may fail even now: whoever waits for the end waits for this
+            self._closed.settle(None)
+            wake([self._closed])
 
     def wait_closed(self, timeout_seconds: float | None = None) -> bool:
         """Wait until somebody has closed it, such as a signal; whether that is so.
@@ -351,6 +361,6 @@ def _own_lanes(loop: Loop, driver: ThreadDriver) -> list[ThreadLane]:
     lanes = []
     for channel in loop.channels:
         if channel.sender is not None:
-            lanes.append(ThreadLane(f"execore venue {channel.sender.venue.name}", post))
+            lanes.append(ThreadLane(f"execore venue {channel.sender.venue.name}", post, channel.name))
             channel.sender.lane = lanes[-1]
     return lanes

@@ -68,7 +68,8 @@ class RuntimeBook(Asking[Handle[Answer], Handle[list[Answer]]]):
         """The order of this id, however long ago it ended; None if there never was one.
 
         Raises:
-            BookClosed: the book is closed. JournalError: the journal cannot be read.
+            InvalidInput: the id is no text. BookClosed: the book is closed.
+            JournalError: the journal cannot be read. ChainBroken, NewerSchema: a record of the order cannot.
         """
         with self._runtime.lock:
             return self._channel.writer.find_order(client_order_id)
@@ -102,13 +103,13 @@ class RuntimeBook(Asking[Handle[Answer], Handle[list[Answer]]]):
         """A handle on the order being in one of ``states``, or ``such``: settled at once if it is so now.
 
         It sees every commit, and not every state in between: ask for all that will do. ``such`` is called on
-        the writer, as a risk hook is, and must be quick.
+        the writer, as a risk hook is, and must be quick. Drop the handle, and it is not followed any more.
 
         Raises:
             BookClosed: the book is closed.
         """
         wanted = such if such is not None else lambda order: order.state in states
-        handle: Handle[Order] = Handle(self._waiting)
+        handle: Handle[Order] = Handle(self._waiting, self._channel.watches.awaited)
         self._runtime.until(self._channel, client_order_id, wanted, handle)
         return handle
 

@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import Final
 
 from execore.runtime.runtime import Runtime
@@ -32,19 +33,20 @@ def closing_on_signals(
     Raises:
         ValueError: not on the main thread.
     """
-    begun = threading.Event()
+    asked: SimpleQueue[bool] = SimpleQueue()  # a signal may come while any lock is held: this has none
 
     def close() -> None:
-        runtime.close(cancel_open=cancel_open, timeout_seconds=timeout_seconds)
+        if asked.get():
+            runtime.close(cancel_open=cancel_open, timeout_seconds=timeout_seconds)
 
     def on_signal(number: int, frame: object) -> None:
-        if not begun.is_set():
-            begun.set()
-            threading.Thread(target=close, name="execore closing").start()
+        asked.put(True)
 
     before = {each: signal.signal(each, on_signal) for each in signals}
     try:
+        threading.Thread(target=close, name="execore closing").start()
         yield
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+        asked.put(False)

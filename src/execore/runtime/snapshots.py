@@ -7,6 +7,7 @@ connection, not its time. A process of its own does it, which shares no interpre
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from execore.core.snapshot import SNAPSHOT_SCHEMA, snapshot_of, state_hash
@@ -62,8 +63,10 @@ class Snapshotter:
             return
         self._taken_at[book] = sequence
         command = [sys.executable, "-m", "execore", "snapshot", "--journal", f"sqlite:///{self._path}"]
+        command += ["--book", book]
         quiet = subprocess.DEVNULL
-        self._running = subprocess.Popen([*command, "--book", book], stdin=quiet, stdout=quiet, stderr=quiet)
+        with suppress(OSError):  # the system gives no more processes: it is not what trading should end on
+            self._running = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet)
 
     def close(self) -> None:
         """Stop the one that runs: a snapshot is whole or not there."""

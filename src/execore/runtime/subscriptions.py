@@ -69,6 +69,8 @@ class Subscription:
             while not self._is_beyond(self.next_sequence) and self._deliver_some():
                 pass
         except Exception as error:  # the journal cannot be read: it is tried again at the next commit
+            if self._is_ended:
+                return  # it was closed meanwhile
             what = f"cannot be told from record {self.next_sequence} on ({type(error).__name__}: {error})"
             self._on_alert(Alert("listener_failed", f"a listener of book {self._book} {what}"))
 

@@ -3,9 +3,33 @@
 import heapq
 from collections.abc import Callable
 from itertools import count
+from typing import Final
 
 MonotonicClock = Callable[[], int]
 """Returns integer nanoseconds that only go forward, such as ``time.monotonic_ns``."""
+
+_FIRST_WAIT_NS: Final = 1_000_000_000
+_LONGEST_WAIT_NS: Final = 600_000_000_000
+
+
+class Spacing:
+    """When to tell again of what goes on and on: at once, after a second, and after waits that double.
+
+    The longest wait is ten minutes; what did not happen for as long as that is told at once again.
+    """
+
+    def __init__(self) -> None:
+        self._waits: dict[str, tuple[int, int]] = {}  # what -> when it is told next, the next wait
+
+    def is_due(self, what: str, now_ns: int) -> bool:
+        """Whether to tell of ``what``, which happened at monotonic ``now_ns``."""
+        due_ns, wait_ns = self._waits.get(what, (now_ns, _FIRST_WAIT_NS))
+        if now_ns < due_ns:
+            return False
+        if now_ns - due_ns > _LONGEST_WAIT_NS:
+            wait_ns = _FIRST_WAIT_NS
+        self._waits[what] = now_ns + wait_ns, min(2 * wait_ns, _LONGEST_WAIT_NS)
+        return True
 
 
 class Timers:

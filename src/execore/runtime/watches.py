@@ -1,7 +1,9 @@
 """Who waits for an order to come to something: told when that is durable."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from weakref import ref
 
 from execore.model.answers import Answer
 from execore.model.orders import Order
@@ -13,13 +15,20 @@ Until = Callable[[Order], bool]
 class Watches:
     """What is waited for in one book, by order. To be used under the writer's lock.
 
+    An order may never come to it: a handle is let go of when nobody holds it and nobody waits for it.
+
     Args:
         find: an order as it is now, by its id.
+
+    Attributes:
+        awaited: the handles that somebody waits for; they keep it themselves.
     """
 
     def __init__(self, find: Callable[[str], Order | None]) -> None:
+        self.awaited: set[Handle[Any]] = set()
         self._find = find
-        self._waiting: dict[str, list[tuple[Until, Handle[Order]]]] = {}
+        self._waiting: dict[str, list[tuple[Until, ref[Handle[Order]]]]] = {}
+        self._gone: deque[str] = deque()  # an order's id for each handle that was let go of
         self._failure: BaseException | None = None
 
     def add(self, client_order_id: str, until: Until, handle: Handle[Order]) -> None:
@@ -27,7 +36,9 @@ class Watches:
         if self._failure is not None:
             handle.settle(error=self._failure)
             return
-        self._waiting.setdefault(client_order_id, []).append((until, handle))
+        self._forget()
+        watch = until, ref(handle, lambda _: self._gone.append(client_order_id))
+        self._waiting.setdefault(client_order_id, []).append(watch)
 
     def fulfil(self, answers: Iterable[Answer]) -> list[Handle[Any]]:
         """Settle what these answers bring about; return the handles, for whoever waits to be woken."""
@@ -42,13 +53,29 @@ class Watches:
     def _ask(self, order: Order) -> list[Handle[Any]]:
         """Ask who waits for an order. They stay where they are meanwhile: one that hangs hides no other."""
         key, settled = order.client_order_id, []
-        for watch in tuple(self._waiting.get(key, ())):
-            if _is_settled_by(order, *watch):
-                settled.append(watch[1])
-        left = [watch for watch in self._waiting.pop(key, ()) if not watch[1].is_settled]
+        for until, handle in self._held(key):
+            if _is_settled_by(order, until, handle):
+                settled.append(handle)
+        self._sort_out(key)
+        return settled
+
+    def _held(self, key: str) -> list[tuple[Until, Handle[Order]]]:
+        """Those who wait for an order, as far as anybody still holds their handles."""
+        held = ((until, found()) for until, found in self._waiting.get(key, ()))
+        return [(until, handle) for until, handle in held if handle is not None]
+
+    def _sort_out(self, key: str) -> None:
+        """Keep only those whose handle is held, and not settled."""
+        watches = self._waiting.pop(key, ())
+        left = [watch for watch in watches if (handle := watch[1]()) is not None and not handle.is_settled]
         if left:
             self._waiting[key] = left
-        return settled
+
+    def _forget(self) -> None:
+        """Forget what was waited for with handles that nobody holds any more."""
+        keys = {self._gone.popleft() for _ in range(len(self._gone))}
+        for key in keys:
+            self._sort_out(key)
 
     def _changed(self, answer: Answer) -> Iterator[Order]:
         """The orders that an answer changed and somebody waits for; one input may change several."""
@@ -65,8 +92,8 @@ class Watches:
         At the end it is called without the lock, if the writer that has it hangs.
         """
         self._failure = error
-        waiting, self._waiting = self._waiting, {}
-        failed = [handle for watches in waiting.values() for _, handle in watches]
+        failed = [handle for key in tuple(self._waiting) for _, handle in self._held(key)]
+        self._waiting = {}
         for handle in failed:
             handle.settle(error=error)
         return failed

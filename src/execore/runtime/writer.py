@@ -95,24 +95,30 @@ class Writer:
             self._archive.load(state, causes)
 
     def find_order(self, client_order_id: str) -> Order | None:
-        """The order of this id, in memory or not; None if there never was one. Raises as ``recall``."""
+        """The order of this id, in memory or not; None if there never was one.
+
+        Raises:
+            InvalidInput: the id is no text. BookClosed: the book is closed. And as ``recall``.
+        """
         return self._archive.find(self.state, client_order_id)
 
-    def must_commit_before(self, cause: Input) -> bool:
-        """Whether the input wants the past of an instrument, and not all of that is recorded."""
-        return bool(self._taken and needs_past(self.state, cause))
+    def needs_past(self, cause: Input) -> Sequence[str]:
+        """The instruments of which a step of the input wants the whole past, all of it recorded."""
+        return needs_past(self.state, cause)
 
-    def step(self, cause: Input, now_ns: int | None) -> Answer:
+    def step(self, cause: Input, now_ns: int | None, past: Sequence[str] = ()) -> Answer:
         """Step one input on the working state. Its events are durable after the next commit, not before.
+
+        Args:
+            past: what ``needs_past`` said.
 
         Raises:
             InvalidInput: the input is not acceptable, and nothing changed; never for a report.
         """
         state = self.state
         try:
-            symbols = needs_past(state, cause)
-            if symbols:
-                state.past = {symbol: self._archive.past(symbol) for symbol in symbols}
+            if past:
+                state.past = {symbol: self._archive.past(symbol) for symbol in past}
             answer = step(state, cause, now_ns=now_ns, tends_groups=self.tends_groups)
         except InvalidInput as error:
             if isinstance(cause, Report):  # a fact: what cannot take it is broken, and must not go on
@@ -121,7 +127,7 @@ class Writer:
         except BaseException as error:
             self.close(error)  # the step may be half folded: what the journal holds is the truth
             raise
-        if symbols:
+        if past:
             state.past = {}
         if answer.events:
             self._taken.append((cause, answer))

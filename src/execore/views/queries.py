@@ -125,7 +125,7 @@ def _loaded(journal: SqliteJournal, view: View, column: str) -> Any:
     except (ValueError, RecursionError) as error:
         raise NotAJournal(
             f"{journal.path} is damaged: {column} of a row of book {view['book']!r} is not JSON ({error})",
-            "Run `execore audit verify`; if the chain holds, empty projection_heads and open the book",
+            "Run `execore audit verify`; if the chain holds, `execore audit rebuild`",
         ) from error
 
 

@@ -52,6 +52,7 @@ def check(profile: Profile, gateway: Gateway, storage: Storage, life: Life) -> I
     """Yield everything that does not hold, as a code and a sentence."""
     events = list(_events(storage))
     yield from _chain(storage)
+    yield from _parked_once(events)
     yield from _made_once(gateway.exchange.orders)
     ours = orders_of(storage, life)
     owners = _owners(gateway.exchange.orders, ours)
@@ -82,6 +83,17 @@ def _chain(storage: Storage) -> Iterator[Problem]:
 def _events(storage: Storage) -> Iterator[dict[str, Any]]:
     for record in storage.medium.read(BOOK):
         yield json.loads(record.data)["event"]
+
+
+def _parked_once(events: list[dict[str, Any]]) -> Iterator[Problem]:
+    """What the venue tells again and again is one open break."""
+    seen: set[str] = set()
+    for event in events:
+        if event["type"] == "report_parked" and not event.get("waits_for"):
+            text = json.dumps(event["report"], sort_keys=True)
+            if text in seen:
+                yield "parked_twice", f"a report was parked again: {event['reason']}"
+            seen.add(text)
 
 
 # --- orders ----------------------------------------------------------------------------------------------
@@ -129,9 +141,8 @@ def _order(theirs: VenueOrder, ours: Order | None, *, is_knowable: bool) -> Iter
     by_our_clock = state is OrderState.EXPIRED and ours.ending is not None and ours.ending.by_clock
     if by_our_clock and not theirs.leaves:
         return  # it was over when the venue's silence said so; by what else does not matter any more
-    refused_or_failed = expected is OrderState.REJECTED and state is OrderState.FAILED and ours.resends
-    if refused_or_failed:
-        return  # one sending was refused, and the other proven absent
+    if state is OrderState.FAILED and expected is OrderState.REJECTED and not theirs.was_in_force:
+        return  # refused on arrival, and proven never to have been in force: the same by another name
     if state is not expected and (is_knowable or state not in _ENDED_UNSEEN):
         yield "state_differs", f"{name}: the venue has it {expected}, we say {ours.state} {ours.flags}"
     terms, told = (theirs.quantity, theirs.price), (ours.quantity, ours.price)
@@ -153,13 +164,13 @@ def _state_of(order: VenueOrder) -> OrderState:
 def _can_be_known(gateway: Gateway, order: VenueOrder, ours: Order | None) -> bool:
     """Whether all that decided how the order ended was recorded here, or would be told if we asked.
 
-    A reject of an order that was sent twice may be of either sending, and says nothing of the other; a copy
-    that was refused as such says that there is one. We take such an order for live until somebody looks.
+    A reject of an order that was sent twice may be of either sending, and says nothing of the other: where
+    nobody can ask, we take such an order for live.
     """
-    if order.ended is OrderState.REJECTED and ours is not None and ours.resends:
-        return False
     if order.leaves or gateway.profile.capabilities.lookup_closed:
         return True
+    if order.ended is OrderState.REJECTED and ours is not None and ours.resends:
+        return False
     decided = [report for report in order.told if isinstance(report, _DECIDES)]
     if order.ended is not None and not any(isinstance(report, _ENDS) for report in decided):
         return False

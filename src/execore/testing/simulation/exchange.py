@@ -55,13 +55,12 @@ class Exchange:
         self._log = log
         self._emit = emit
         self._numbers: dict[tuple[str, str], int] = {}
-        self._arrivals = 0
+        self._told_ns = 0
 
     # --- what arrives ---------------------------------------------------------------------------------
 
     def receive(self, message: Message, visible_ns: int) -> None:
         """A message has arrived. An order in it can be found from ``visible_ns`` on."""
-        self._arrivals += 1
         if isinstance(message, SendOrder):
             self._receive_order(message.order, visible_ns)
         elif isinstance(message, SendCancel):
@@ -230,13 +229,12 @@ class Exchange:
         return told
 
     def _retold(self, order: VenueOrder) -> list[VenueReport]:
-        """All that was told of an order, and last its terms as they are now, if they ever changed."""
-        told: list[VenueReport] = list(order.told)
-        told = [report for report in told if not isinstance(report, RestateReport)]
-        if order.leaves and any(isinstance(report, AmendReport | RestateReport) for report in order.told):
-            terms = RestateReport(**self._about(order), quantity=order.quantity, price=order.price)
-            return [*told, terms]
-        return told
+        """All that was told of an order, in order; some venues say its terms as they are now instead."""
+        changed = any(isinstance(report, AmendReport | RestateReport) for report in order.told)
+        if not (self.profile.retells_terms and changed and order.ended is None):
+            return list(order.told)
+        told = [report for report in order.told if not isinstance(report, RestateReport)]
+        return [*told, RestateReport(**self._about(order), quantity=order.quantity, price=order.price)]
 
     def _find(self, message: SendCancel | SendAmend | QueryOrder) -> VenueOrder | None:
         """The newest order of this client id that can be seen now, or that of the venue's id."""
@@ -321,8 +319,9 @@ class Exchange:
         return report
 
     def _about(self, order: VenueOrder) -> dict[str, Any]:
+        self._told_ns = max(self._time.now_ns, self._told_ns + 1)  # what came first has the earlier time
         return {
-            "ts_ns": self._time.now_ns,
+            "ts_ns": self._told_ns,
             "actor": "venue:sim",
             "client_order_id": order.client_order_id,
             "venue_order_id": order.venue_order_id,

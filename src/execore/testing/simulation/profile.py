@@ -44,6 +44,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         most_delay_ms: the longest that a message is on its way, in milliseconds; within the visibility lag.
         delayed, doubled, lost: of 100 reports, how many are late, come twice, or never come.
         replays_everything: what comes again after a reconnect is every report, and not executions alone.
+        retells_terms: an answer ends with the terms as they are now; otherwise it is the history alone.
         cancels_on_restart: the venue forgets its open orders when it restarts, and says so.
         keeps_unsynced: of 100 crashes, how many leave what was written and not synced.
         on_sqlite: the journal is the real one in a file, on a disk that dies below it.
@@ -71,6 +72,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     on_sqlite: bool
     skew_ms: int
     steps: int
+    retells_terms: bool
 
 
 def draw_profile(dice: Dice) -> Profile:
@@ -101,6 +103,7 @@ def draw_profile(dice: Dice) -> Profile:
         on_sqlite=dice.percent(4),
         skew_ms=skew_ms,
         steps=dice.pick((12, 30, 60, 100)),
+        retells_terms=dice.percent(50),
     )
 
 
