@@ -13,7 +13,7 @@ import msgspec
 
 from execore.core.executions import execution_key
 from execore.core.position_ledger import Position, position_to_dict
-from execore.journal.codec import chained
+from execore.journal.codec import encode_record, next_hash
 from execore.journal.protocol import FillRow, Head
 from execore.model.errors import InvariantViolation, SequenceConflict
 from execore.model.events import AnyEvent, FillBooked, Trade, TradeCancelled, TradeCorrected
@@ -156,21 +156,26 @@ def check_append(
 
 def event_rows(records: Sequence[Record], previous: bytes) -> list[Row]:
     """The rows of ``events`` that link ``records`` to the chain ending in ``previous``."""
-    return [
-        (
-            record.book,
-            record.sequence,
-            EVENT_TYPES[type(record.event)],
-            getattr(record.event, "client_order_id", ""),
-            getattr(record.event, "execution_id", ""),
-            record.actor,
-            record.ts_event_ns,
-            record.ts_recorded_ns,
-            stored.hash,
-            stored.data.decode(),
+    rows: list[Row] = []
+    for record in records:
+        data = encode_record(record)
+        previous = next_hash(previous, data)
+        event = record.event
+        rows.append(
+            (
+                record.book,
+                record.sequence,
+                EVENT_TYPES[type(event)],
+                getattr(event, "client_order_id", ""),
+                getattr(event, "execution_id", ""),
+                record.actor,
+                record.ts_event_ns,
+                record.ts_recorded_ns,
+                previous.hex(),
+                data.decode(),
+            )
         )
-        for record, stored in zip(records, chained(records, previous), strict=True)
-    ]
+    return rows
 
 
 def order_rows(book: str, orders: Iterable[Order]) -> list[Row]:
@@ -293,7 +298,7 @@ def _position_row(book: str, shown: dict[str, Any]) -> Row:
 
 def key_rows(book: str, keys: Iterable[tuple[Key, str]]) -> list[Row]:
     """The rows of ``keys`` that make each id stand for its order."""
-    return [(book, *key, client_order_id) for key, client_order_id in keys]
+    return [(book, key.kind, key.text, key.symbol, client_order_id) for key, client_order_id in keys]
 
 
 def _text_or_none(number: Decimal | None) -> str | None:

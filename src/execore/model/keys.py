@@ -1,7 +1,8 @@
 """What history is looked up by, once memory has let go of it: the ids by which a message names an order."""
 
 from enum import StrEnum
-from typing import NamedTuple
+
+import msgspec
 
 
 class KeyKind(StrEnum):
@@ -15,7 +16,7 @@ class KeyKind(StrEnum):
     """An execution, or a change of one, by ``core.executions.execution_key``."""
 
 
-class Key(NamedTuple):
+class Key(msgspec.Struct, frozen=True, gc=False, order=True):
     """An id that stands for one order of a book, for ever."""
 
     kind: KeyKind

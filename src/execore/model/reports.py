@@ -74,6 +74,8 @@ class AcknowledgeReport(Report, frozen=True, kw_only=True, gc=False, omit_defaul
     def __post_init__(self) -> None:
         super().__post_init__()
         _fix_side(self, self.side)
+        if self.leaves is None and self.quantity is None and self.price is None:
+            return
         _fix_numbers(self, quantities=("leaves", "quantity"), prices=("price",))
         for field in ("leaves", "quantity"):
             if getattr(self, field) == ZERO:

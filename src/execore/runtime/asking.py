@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 from execore.core.book_state import BookState
 from execore.model.errors import InvalidInput
 from execore.model.instruments import Instrument
@@ -29,39 +31,26 @@ Make = Callable[[BookState], Sequence[Input]]
 """Makes the inputs of a request from the state that they will meet."""
 
 
-class Ask:
+class Ask(msgspec.Struct, frozen=True, eq=False):
     """One request in the queue.
 
     Attributes:
         make: called by the writer when its turn has come; it may raise ``InvalidInput``.
-        causes: what it makes, where that hangs on nothing.
         keys: other ids it names that may stand for orders memory has let go of.
+        causes: what it makes, where that hangs on nothing.
         one: the answer is one, and not a list.
         urgent: it is taken also when the queue is full.
         then: called once it is recorded, when its effects are carried out.
         group_id: the group that it is about.
     """
 
-    __slots__ = ("causes", "group_id", "keys", "make", "one", "then", "urgent")
-
-    def __init__(
-        self,
-        make: Make | None = None,
-        keys: Sequence[Key] = (),
-        *,
-        causes: Sequence[Input] = (),
-        one: bool = True,
-        urgent: bool = False,
-        then: Callable[[], None] | None = None,
-        group_id: str = "",
-    ) -> None:
-        self.make = make
-        self.causes = causes
-        self.keys = keys
-        self.one = one
-        self.urgent = urgent
-        self.then = then
-        self.group_id = group_id
+    make: Make | None = None
+    keys: Sequence[Key] = ()
+    causes: Sequence[Input] = ()
+    one: bool = True
+    urgent: bool = False
+    then: Callable[[], None] | None = None
+    group_id: str = ""
 
 
 class Asking(Generic[One, Many]):

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from execore.journal.protocol import Journal
 from execore.model.answers import Answer
 from execore.model.errors import BookClosed, Busy, NotRecorded, OutcomeUnknown
@@ -24,22 +26,19 @@ BATCH: Final = 1_024
 """Requests to a commit: a sync costs the same for one as for a thousand, and the first waits for the last."""
 
 
-class _Queued:
+class _Queued(msgspec.Struct, eq=False):
     """A request in the queue: whose, what, who waits, and how far it got.
 
     Attributes:
         recorded: how many of its answers are durable, while the batch is not.
     """
 
-    __slots__ = ("answers", "ask", "channel", "error", "handle", "recorded")
-
-    def __init__(self, channel: Channel, ask: Ask, handle: Handle[Any] | None) -> None:
-        self.channel = channel
-        self.ask = ask
-        self.handle = handle
-        self.answers: list[Answer] = []
-        self.recorded = 0
-        self.error: BaseException | None = None
+    channel: Channel
+    ask: Ask
+    handle: Handle[Any] | None
+    answers: list[Answer] = []
+    recorded: int = 0
+    error: BaseException | None = None
 
     def fail(self, error: BaseException) -> None:
         """What is not recorded did not happen, as far as anybody may be told."""
