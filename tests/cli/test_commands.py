@@ -495,18 +495,23 @@ def unusable(kind: str, path: Path) -> tuple[str, int, str]:
         with closing(sqlite3.connect(path)) as shell:
             shell.execute("PRAGMA user_version=99")
         return "newer_schema", 4, "Upgrade execore"
+    if kind == "directory":
+        path.mkdir()
+        return "not_a_journal", 4, "is a directory"
     assert kind == "missing"
     return "journal_not_found", 4, "there is no journal at"
 
 
 @pytest.mark.parametrize("command", READERS)
-@pytest.mark.parametrize("kind", ["missing", "foreign text", "foreign database", "truncated", "newer"])
+@pytest.mark.parametrize(
+    "kind", ["missing", "directory", "foreign text", "foreign database", "truncated", "newer"]
+)
 def test_a_journal_that_cannot_be_read_is_named(tmp_path: Path, command: str, kind: str) -> None:
     path = tmp_path / "book.db"
     code, exit_code, sentence = unusable(kind, path)
-    before = path.read_bytes() if path.exists() else None
+    before = path.read_bytes() if path.is_file() else None
     assert sentence in refused(code, exit_code, *command.split(), "--journal", path)
-    assert (path.read_bytes() if path.exists() else None) == before, "looking changes nothing"
+    assert (path.read_bytes() if path.is_file() else None) == before, "looking changes nothing"
 
 
 @pytest.mark.parametrize("kind", ["foreign text", "foreign database", "truncated", "newer"])

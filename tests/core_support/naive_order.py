@@ -533,7 +533,7 @@ class NaiveBook:
 
     def fill(self, order: NaiveOrder, report: reports.FillReport) -> str:
         answer = self.fill_alone(order, report)
-        if report.remainder_cancelled and answer in (APPLIED, NOTHING):
+        if report.remainder_cancelled:  # whatever became of the execution, nothing rests
             left = self.cancelled(order, reports.CancelReport(ts_ns=report.ts_ns))
             return APPLIED if left is APPLIED else answer
         return answer
@@ -674,7 +674,7 @@ class NaiveBook:
             told = report.leaves is not None and order.ever("external")
             return NOTHING if known and not (is_new_id or told) else self.park(order)
         told = self.tell_terms(order, report)
-        absent = order.ever("denied") or order.ever("failed") or order.unsent
+        absent = any(order.holds(word, "acknowledged") for word in ("denied", "failed")) or order.unsent
         late = known or ((order.closed_from or order.outcome) in FINISHED and not absent)
         if not (is_new_id or told or not late):
             return NOTHING
@@ -728,7 +728,7 @@ class NaiveBook:
 
     def rejected(self, order: NaiveOrder, report: reports.RejectReport) -> str:
         named = report.client_order_id
-        if named in order.pending() or (named in self.requests and not order.last_of(named, "changed")):
+        if named in order.pending() or (named in self.requests and named != self.current_of(order)):
             return self.refuse(order, named)
         state = order.state
         if self.is_of_copy(order, report):
@@ -807,8 +807,12 @@ class NaiveBook:
         named = report.client_order_id
         if report.request_id or named not in self.requests:
             return str(report.request_id)
-        current = [entry.about for entry in order.said if entry.word == "changed" and entry.about][-1:]
-        return "" if [named] == current and named not in order.pending() else named
+        return "" if named == self.current_of(order) and named not in order.pending() else named
+
+    def current_of(self, order: NaiveOrder) -> str:
+        """The request whose id stands for the order, if one does."""
+        changes = [entry.about for entry in order.said if entry.word == "changed" and entry.about]
+        return changes[-1] if changes else ""
 
     def set_terms(self, order: NaiveOrder, word: str, report: Any, terms: Terms, is_news: bool) -> str:
         """Put the terms in force that a report states, if anything is new about that."""
@@ -826,12 +830,11 @@ class NaiveBook:
         if order.unsent:
             order.say("cancelled")
         ends = order.cancelled or order.expired
-        if (
-            order.closed_from == "CANCELLED"
-            and not ends
-            and order.filled == order.terms.quantity == 0 < terms.quantity
-        ):
-            order.say("reopened")  # it had been amended to nothing, and closed as that
+        filled = order.closed_from == "FILLED" or (
+            order.closed_from == "CANCELLED" and not order.terms.quantity
+        )
+        if filled and not ends and order.filled < terms.quantity:
+            order.say("reopened")  # all of it was filled, or it was amended to nothing, and closed as that
         order.say(word)
         order.say("acknowledged")
         if tells:
@@ -914,16 +917,22 @@ class NaiveBook:
         return order.say(word, about)
 
     def restated(self, order: NaiveOrder, report: reports.RestateReport) -> str:
-        adjusted = Decimal(0)
-        if is_split(report) and report.cumulative_quantity is not None:
-            adjusted = report.cumulative_quantity - order.filled
+        adjusted, total = Decimal(0), report.cumulative_quantity
+        told = ""
+        if is_split(report) and total is not None:
+            told = f"{report.ts_ns} {total.normalize()}"
+            if any((entry.word, entry.about) == ("counted", told) for entry in order.said):
+                return NOTHING
+            adjusted = total - order.filled
         if adjusted:
             order.say("adjusted", amount=adjusted)
             for trade in order.executions:
                 trade.restated = True
         terms = self.new_terms(order, report, None)
         learns = report.venue_order_id not in ("", *order.venue_ids)
-        answer = self.set_terms(order, "restated", report, terms, bool(adjusted) or learns)
+        answer = self.set_terms(order, "restated", report, terms, bool(told) or learns)
+        if told:
+            order.say("counted", told)
         return order.say("changed") if answer is APPLIED else answer
 
     # --- what we ask, and what we learn of our own sending ---

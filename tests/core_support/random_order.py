@@ -173,7 +173,7 @@ class Walk:
         order = self.order()
         terms: dict[str, Decimal] = {}
         if self.chance(0.7):
-            terms["quantity"] = order.filled + self.random.randint(0, 8) or Decimal(1)
+            terms["quantity"] = max(order.filled, Decimal(0)) + self.random.randint(0, 8) or Decimal(1)
         if order.request.price is not None and self.chance(0.5):
             terms["price"] = self.price()
         if order.request.stop_price is not None and self.chance(0.3):

@@ -17,7 +17,7 @@ import apsw
 import msgspec
 import pytest
 
-from execore.journal import sqlite_schema
+from execore.journal import sqlite, sqlite_schema
 from execore.journal.audit_log import AuditLog
 from execore.journal.sqlite import SqliteJournal
 from execore.journal.sqlite_schema import FILE_VERSION
@@ -61,6 +61,27 @@ def unprivileged() -> Iterator[None]:
         yield
     finally:
         os.seteuid(0)
+
+
+@contextmanager
+def privileged() -> Iterator[None]:
+    """Within ``unprivileged``, be again who the tests run as."""
+    who = os.geteuid()
+    os.seteuid(os.getuid())
+    try:
+        yield
+    finally:
+        os.seteuid(who)
+
+
+@contextmanager
+def writable(directory: Path) -> Iterator[None]:
+    """A read-only directory, as its owner sees it meanwhile."""
+    directory.chmod(0o755)
+    try:
+        yield
+    finally:
+        directory.chmod(0o555)
 
 
 @pytest.fixture
@@ -315,6 +336,73 @@ def test_a_reader_of_a_journal_that_was_closed_notices_that_it_is_opened(read_on
             assert AuditLog(reader, BOOK).verify().records == first + 3
         read_only_directory.chmod(0o755)
     reader.close()
+
+
+def test_a_reader_of_what_was_open_until_just_now_notices_what_comes(
+    read_only_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner is there when the reader looks, and has gone when the file is opened."""
+    path = read_only_directory / "journal.db"
+    looked: list[str] = []
+
+    def is_still(path: str) -> bool:
+        looked.append(path)
+        return len(looked) > 1
+
+    with monkeypatch.context() as patched:
+        for module in (sqlite, sqlite_schema):
+            patched.setattr(module, "is_still", is_still, raising=False)
+        with unprivileged(), pytest.raises(JournalError):
+            SqliteJournal(path, read_only=True).head(BOOK)
+    assert len(looked) == 1
+    with unprivileged(), SqliteJournal(path, read_only=True) as reader:
+        assert reader.head(BOOK).sequence == 10
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_one_moment_of_a_still_journal_ends_when_it_is_opened(
+    read_only_directory: Path, *, asks: bool
+) -> None:
+    path = read_only_directory / "journal.db"
+
+    def read_at_one_moment() -> None:
+        with reader.at_one_moment():
+            assert reader.head(BOOK).sequence == 10
+            with privileged(), writable(read_only_directory), SqliteJournal(path) as owner:
+                owner.append(BOOK, 10, *lifecycle(10, 11))
+            if asks:
+                reader.head(BOOK)
+
+    with unprivileged():
+        reader = SqliteJournal(path, read_only=True)
+        with pytest.raises(JournalError, match="opened by another while it was read"):
+            read_at_one_moment()
+    with unprivileged(), reader.at_one_moment():
+        assert reader.head(BOOK).sequence == 13
+    reader.close()
+
+
+def test_a_journal_that_cannot_be_reached_is_not_said_to_be_missing(read_only_directory: Path) -> None:
+    read_only_directory.chmod(0o644)
+    with unprivileged(), pytest.raises(JournalError, match="cannot be reached") as caught:
+        SqliteJournal(read_only_directory / "journal.db", read_only=True)
+    assert caught.value.code == JournalError.code
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_directory_is_no_journal(tmp_path: Path, *, read_only: bool) -> None:
+    with pytest.raises(NotAJournal, match="is a directory"):
+        SqliteJournal(tmp_path, read_only=read_only)
+
+
+@pytest.mark.parametrize("sql", ["ADD COLUMN note TEXT", "RENAME COLUMN actor TO player"])
+def test_records_whose_table_was_altered_are_not_written_to(path: Path, sql: str) -> None:
+    with SqliteJournal(path) as journal:
+        opened(journal, orders=1)
+    with closing(sqlite3.connect(path)) as shell:
+        shell.execute(f"ALTER TABLE events {sql}")
+    with pytest.raises(NotAJournal, match="its table events was altered"):
+        SqliteJournal(path)
 
 
 def test_a_wal_that_sqlite_cannot_read_there_is_named(

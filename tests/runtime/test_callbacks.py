@@ -45,6 +45,55 @@ def test_without_another_thread_a_call_waits_for_the_next_that_there_is(
     callbacks.close(PATIENCE)
 
 
+@pytest.mark.parametrize("then", ["a later tick", "the end"])
+def test_without_any_thread_a_call_waits_for_the_first_that_there_is(
+    monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    def none_left(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    callbacks, done = ThreadCallbacks(lambda error: None), threading.Event()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", none_left)
+        callbacks.run(done.set)
+        callbacks.begin_again()
+    if then == "a later tick":
+        callbacks.begin_again()
+    else:
+        callbacks.close(PATIENCE)
+    assert done.wait(PATIENCE)
+    callbacks.close(PATIENCE)
+
+
+@pytest.mark.parametrize("called_back", ["listener", "handle"])
+def test_a_runtime_calls_back_once_the_system_gives_threads_again(
+    monkeypatch: pytest.MonkeyPatch, called_back: str
+) -> None:
+    class Holds:
+        def evaluate_order(self, request: Any, context: Any) -> RiskResult:
+            return RiskResult(RiskDecision.PAUSE, "wait")
+
+    start, refused, heard = threading.Thread.start, threading.Event(), threading.Event()
+
+    def none_for_callbacks(thread: threading.Thread) -> None:
+        if thread.name == "execore callbacks":
+            refused.set()
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    listens = {"on_alert": lambda alert: heard.set()} if called_back == "listener" else {}
+    with opened(risk_hooks=(Holds(),), **listens) as runtime:
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", none_for_callbacks)
+            handle = runtime.book().submit(order(1))
+            handle.wait(PATIENCE)
+            if called_back == "handle":
+                handle.call_back(lambda _: heard.set())
+            assert refused.wait(PATIENCE)
+            assert not heard.is_set()
+        assert heard.wait(PATIENCE)
+
+
 def test_what_is_raised_is_told_and_takes_no_thread_with_it() -> None:
     errors: list[BaseException] = []
     callbacks = ThreadCallbacks(errors.append, most_threads=1)

@@ -111,13 +111,27 @@ def test_tables_that_lag_are_nothing_that_anybody_trusts(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "lost", ["TABLE keys", "TABLE orders", "TABLE projection_heads", "INDEX fills_by_execution"]
+    "altered",
+    [
+        "DROP TABLE keys",
+        "DROP TABLE orders",
+        "DROP TABLE projection_heads",
+        "DROP INDEX fills_by_execution",
+        "DROP INDEX events_by_order",
+        "ALTER TABLE orders ADD COLUMN note TEXT",
+        "ALTER TABLE fills RENAME COLUMN late TO tardy",
+        "ALTER TABLE keys DROP COLUMN client_order_id",
+        "ALTER TABLE projection_heads ADD COLUMN note TEXT",
+    ],
 )
-def test_a_table_or_index_that_is_lost_is_built_anew(path: Path, lost: str) -> None:
-    change(path, f"DROP {lost}")
-    assert checked(path).state is LAG
+def test_a_table_or_index_that_is_lost_or_altered_is_built_anew(path: Path, altered: str) -> None:
+    change(path, altered)
+    found = checked(path)
+    assert (found.state, "lost or altered" in found.message) == (LAG, True)
     with SqliteJournal(path) as journal:
-        open_book(journal)
+        book = open_book(journal)
+        book.submit(order(3))
+        assert list(journal.read_order("main", "order-3"))
     found = checked(path)
     assert found.state is HOLD
 
@@ -220,3 +234,16 @@ def test_the_tables_of_a_random_book_hold(tmp_path: Path, monkeypatch: pytest.Mo
         assert found.sequence == run.head.sequence
         rebuild_tables(journal, "main")
         assert check_tables(journal, "main").differences == ()
+
+
+def test_a_row_that_became_another_ones_double_is_mended(path: Path) -> None:
+    """A damaged byte: two rows of one key, which no index of the table could be made of."""
+    row, double = b"mainorder-2V2BTC-USD", b"mainorder-1V2BTC-USD"
+    data = path.read_bytes()
+    assert row in data
+    path.write_bytes(data.replace(row, double))
+    assert not checked(path).ok
+    with SqliteJournal(path) as journal:
+        rebuild_tables(journal, "main")
+        assert journal.damage() == []
+    assert checked(path).ok

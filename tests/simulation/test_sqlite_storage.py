@@ -146,8 +146,8 @@ def test_a_disk_that_ignores_syncs_is_noticed(monkeypatch: pytest.MonkeyPatch) -
 def test_a_journal_that_does_not_sync_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     connect = schema.connect
 
-    def careless(path: str, *, read_only: bool, vfs: str | None) -> apsw.Connection:
-        connection = connect(path, read_only=read_only, vfs=vfs)
+    def careless(path: str, *, read_only: bool, vfs: str | None, as_it_lies: bool) -> apsw.Connection:
+        connection = connect(path, read_only=read_only, vfs=vfs, as_it_lies=as_it_lies)
         connection.pragma("synchronous", 1)  # NORMAL: at checkpoints only
         return connection
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from execore.core.breaks import mark_of
+from execore.core.breaks import keep_mark, mark_of
 from execore.core.executions import execution_key
 from execore.core.group_ledger import GroupLedger
 from execore.core.order_ledger import History, OrderLedger
@@ -38,7 +38,7 @@ class BookState:
         transfers: cash transfers booked, by their ids.
         trade_date, day_ends_ts_ns: the trading day that began last, and when it ends; empty before the first.
         contradictions: how many reports were parked that say other than the books.
-        breaks: a mark of each of them: one that is told again is no second break.
+        breaks: a mark of each of the newest, the oldest first: one that is told again is no second break.
         parked: how many reports are open breaks, those that wait for their execution included.
         is_whole: whether no order has left memory, so that what is not here never was.
         past: every execution of an instrument, by its symbol: for the one step that needs it, as
@@ -54,7 +54,7 @@ class BookState:
         self.trade_date = ""
         self.day_ends_ts_ns: int | None = None
         self.contradictions = 0
-        self.breaks: set[str] = set()
+        self.breaks: dict[str, None] = {}
 
     @property
     def is_whole(self) -> bool:
@@ -130,7 +130,7 @@ class BookState:
     def _keep_break(self, event: events.ReportParked) -> None:
         if not event.waits_for:
             self.contradictions += 1
-            self.breaks |= {mark_of(event.report)} - {""}
+            keep_mark(self.breaks, mark_of(event.report))
 
     # --- leaving memory, and coming back --------------------------------------------------------------
 

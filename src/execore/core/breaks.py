@@ -1,11 +1,15 @@
 """What makes a report that was parked the same one when it is told again, as a venue's history tells it."""
 
 from hashlib import sha256
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
 from execore.model.reports import FillReport, VenueReport
+
+MARKS_KEPT: Final = 10_000
+"""How many marks a book remembers: what was parked long before is parked again if it is told again."""
 
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 
@@ -18,3 +22,11 @@ def mark_of(report: VenueReport) -> str:
     if isinstance(report, FillReport) and not report.execution_id and report.cumulative_quantity is None:
         return ""
     return sha256(_encode(replace(report, actor="venue", input_id=""))).hexdigest()[:32]
+
+
+def keep_mark(marks: dict[str, None], mark: str) -> None:
+    """Add a mark to ``marks``, the oldest of which goes where there are too many."""
+    if mark:
+        marks[mark] = None
+    if len(marks) > MARKS_KEPT:
+        del marks[next(iter(marks))]

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from execore.core.executions import Execution, Executions
 from execore.core.order_ids import OrderIds
-from execore.core.proposals import NOTHING_NEW, Instead, was_ended
+from execore.core.proposals import NOTHING_NEW, Instead, is_count, was_ended
 from execore.core.report_proposals import disclosing
 from execore.core.request_proposals import asked_terms
 from execore.core.totals import (
@@ -157,9 +157,8 @@ def addressed(known: Known, order: Order, report: Any) -> Any:
     if not known.ids.is_request(named):
         return report
     is_current = named == known.ids.current_id(order.client_order_id)
-    names_order = type(report) is reports.RejectReport or is_current
     if (
-        names_order
+        is_current
         and known.ids.was_accepted(order.client_order_id, named)
         and named not in order.pending_request_ids
     ):
@@ -266,34 +265,67 @@ def _decide_amended(known: Known, order: Order, report: reports.AmendReport) -> 
         if key != order.amended_by or was_ended(order) or not differs:
             verdict = Instead(Reaction.ALREADY_DONE, "amended_since", "it was said before, and it is done")
             return unapplied(order, report, OrderInput.AMENDED, verdict)
-    return _overtaken(order, report) if _is_overtaken(known, order, report) else transition(order, report)
+    if _is_overtaken(known, order, report):
+        return _overtaken(order, report, OrderInput.AMENDED, _new_id(known, order, report))
+    return transition(order, report)
 
 
 def _is_overtaken(known: Known, order: Order, report: reports.AmendReport) -> bool:
     """Whether the terms in force are newer: by the venue's time, or by the order of our requests."""
-    if report.venue_order_id not in ("", order.venue_order_id):
-        return False
     if report.ts_ns != order.terms_ts_ns:
         return report.ts_ns < order.terms_ts_ns
     return known.ids.asked_before(order.client_order_id, report.request_id, order.amended_by)
 
 
-def _overtaken(order: Order, report: reports.AmendReport) -> Answer:
-    """Old terms are no terms; the request that they answer is answered all the same."""
-    if report.request_id not in order.pending_request_ids:
+def _overtaken(
+    order: Order, report: reports.AmendReport | reports.CancelReport, order_input: OrderInput, new_id: str
+) -> Answer:
+    """Old terms are no terms; what they answer is answered, and an id they bring stands for the order."""
+    named = report.request_id
+    if named not in order.pending_request_ids and not new_id:
         verdict = Instead(Reaction.IGNORE, "overtaken", "newer terms are in force")
-        return unapplied(order, report, OrderInput.AMENDED, verdict)
+        return unapplied(order, report, order_input, verdict)
+    return Answer(Outcome.APPLIED, order, (_nothing_but_ids(order, named, new_id, report.reason),))
+
+
+def _nothing_but_ids(order: Order, request_id: str, new_id: str, reason: str) -> events.OrderAmended:
     in_force = (order.quantity, order.price, order.stop_price)
-    key, named = order.client_order_id, report.request_id
-    answered = events.OrderAmended(key, *in_force, named, reason=report.reason, overtaken=True)
-    return Answer(Outcome.APPLIED, order, (answered,))
+    key = order.client_order_id
+    return events.OrderAmended(key, *in_force, request_id, new_id, reason, overtaken=True)
+
+
+def _new_id(known: Known, order: Order, report: Any) -> str:
+    """The venue's id in a report of an order that has a newer one, if nothing is known by it yet."""
+    named: str = report.venue_order_id
+    return "" if known.by_venue_order_id(named, order.symbol) else named
 
 
 def _decide_restated(known: Known, order: Order, report: reports.RestateReport) -> Answer:
     report = _without_old_id(known, order, report)
-    if report.ts_ns < order.terms_ts_ns:
-        report = replace(report, quantity=None, leaves=None, price=None, stop_price=None)
-    return transition(order, report)
+    verdict = _judge_count(order, report)
+    if verdict is not None:
+        return unapplied(order, report, OrderInput.RESTATED, verdict)
+    if report.ts_ns >= order.terms_ts_ns:
+        return transition(order, report)
+    new_id = _new_id(known, order, report)
+    no_terms = {"quantity": None, "leaves": None, "price": None, "stop_price": None}
+    answer = transition(order, replace(report, venue_order_id="", **no_terms))
+    if not new_id:
+        return answer
+    named = _nothing_but_ids(order, "", new_id, "")
+    return replace(answer, outcome=Outcome.APPLIED, events=(named, *answer.events), refusal=None)
+
+
+def _judge_count(order: Order, report: reports.RestateReport) -> Instead | None:
+    """Whether a corporate action was told before, or its count is older than what was counted since."""
+    if not is_count(report):
+        return None
+    if (report.ts_ns, report.cumulative_quantity) in order.restatements:
+        return Instead(Reaction.ALREADY_DONE, "restated_before", "this corporate action was told before")
+    if report.ts_ns < order.counted_ts_ns:
+        why = "executions, or another corporate action, are newer than what it counts: a person decides"
+        return Instead(Reaction.PARK, "counted_since", why)
+    return None
 
 
 def _without_old_id(known: Known, order: Order, report: Any) -> Any:
@@ -305,15 +337,18 @@ def _without_old_id(known: Known, order: Order, report: Any) -> Any:
 
 
 def _decide_cancelled(known: Known, order: Order, report: reports.CancelReport) -> Answer:
-    """An answer to a cancel that took part of the order out takes it out once."""
+    """What took part of the order out takes it out once, and is part of the terms that came after it."""
     part = report.cancelled_quantity
-    if (
-        part is not None
-        and part < order.leaves
-        and known.ids.was_reduced(order.client_order_id, report.request_id)
-    ):
-        verdict = Instead(Reaction.ALREADY_DONE, "reduced_before", "this cancel was answered before")
+    if part is None:
+        return transition(order, report)
+    named = report.request_id
+    answered = known.ids.was_reduced(order.client_order_id, named)
+    is_told_again = (report.ts_ns, part) in order.reductions and (answered or not named)
+    if is_told_again or (answered and part < order.leaves):
+        verdict = Instead(Reaction.ALREADY_DONE, "reduced_before", "this cancel was told before")
         return unapplied(order, report, OrderInput.CANCELLED, verdict)
+    if part < order.leaves and report.ts_ns < order.terms_ts_ns:
+        return _overtaken(order, report, OrderInput.CANCELLED, "")
     return transition(order, report)
 
 

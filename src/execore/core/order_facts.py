@@ -1,16 +1,17 @@
 """How an event changes an order: the fold. Nothing is decided here, and nothing can be refused."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from execore.core.doubt_facts import DOUBTS
+from execore.core.term_facts import TERMS, without_requests
 from execore.model import events
 from execore.model.ending import Ending
-from execore.model.money import EXACT, MAXIMUM_INTEGER_DIGITS, canonical
-from execore.model.orders import Order, OrderRequest, PendingReplace
-from execore.model.vocabulary import OrderState, OrderType, Side
+from execore.model.money import EXACT, canonical
+from execore.model.orders import Order, PendingReplace
+from execore.model.vocabulary import OrderState, Side
 
 NEVER_THERE: Final = frozenset({OrderState.FAILED, OrderState.DENIED})
 """Ends that the venue had no part in, and disproves by any sign that it knows the order."""
@@ -44,6 +45,7 @@ def create(event: events.OrderCreated | events.OrderAdopted, ts_ns: int) -> Orde
         acknowledged=True,
         external=event.external,
         inferred=event.inferred,
+        terms_ts_ns=0 if event.inferred else ts_ns,
     )
 
 
@@ -106,6 +108,7 @@ def _filled(order: Order, event: events.FillBooked, ts_ns: int) -> Order:
         conflict=order.conflict or event.disputed,
         provisional=EXACT.add(order.provisional, event.quantity) if event.cumulative else order.provisional,
         closed_from=None,
+        counted_ts_ns=max(order.counted_ts_ns, ts_ns),
         updated_ts_ns=ts_ns,
     )
 
@@ -119,6 +122,8 @@ def _reowned(order: Order, event: events.OrderReowned, ts_ns: int) -> Order:
         notional=EXACT.add(order.notional, event.notional),
         provisional=EXACT.add(order.provisional, event.provisional),
         adjusted=EXACT.add(order.adjusted, event.adjusted),
+        restatements=order.restatements + event.restatements,
+        counted_ts_ns=max(order.counted_ts_ns, ts_ns if event.filled else 0),
         cancelled=order.cancelled or event.cancelled,
         expired=order.expired or event.expired,
         quantity=canonical(filled) if grows else order.quantity,
@@ -156,6 +161,7 @@ def _trade_changed(order: Order, event: events.TradeCancelled | events.TradeCorr
         provisional=EXACT.subtract(order.provisional, gone) if event.replaced else order.provisional,
         conflict=order.conflict or (now is not None and is_of_other_side(order, now.side)),
         closed_from=None,
+        counted_ts_ns=max(order.counted_ts_ns, ts_ns),
         updated_ts_ns=ts_ns,
     )
 
@@ -178,16 +184,6 @@ def _amend_requested(order: Order, event: events.AmendRequested, ts_ns: int) -> 
     return replace(order, pending_replaces=(*order.pending_replaces, pending), updated_ts_ns=ts_ns)
 
 
-def _without_requests(order: Order, request_ids: Collection[str]) -> dict[str, Any]:
-    """The fields that change when requests are answered."""
-    return {
-        "pending_cancels": tuple(key for key in order.pending_cancels if key not in request_ids),
-        "pending_replaces": tuple(p for p in order.pending_replaces if p.request_id not in request_ids),
-        "unknown_requests": tuple(key for key in order.unknown_requests if key not in request_ids),
-        "confirmed_requests": tuple(key for key in order.confirmed_requests if key not in request_ids),
-    }
-
-
 def _cancel_rejected(order: Order, event: events.CancelRejected, ts_ns: int) -> Order:
     # Refused before the venue knew the order, so it is asked for again once it does.
     refused = order.refused_cancel if order.acknowledged or event.not_sent else event.request_id
@@ -195,7 +191,7 @@ def _cancel_rejected(order: Order, event: events.CancelRejected, ts_ns: int) -> 
 
 
 def _amend_rejected(order: Order, event: events.CancelRejected | events.AmendRejected, ts_ns: int) -> Order:
-    answered = _without_requests(order, (event.request_id,))
+    answered = without_requests(order, (event.request_id,))
     return replace(order, reason=event.reason, updated_ts_ns=ts_ns, **answered)
 
 
@@ -213,78 +209,6 @@ def _request_pending(order: Order, event: events.RequestPending, ts_ns: int) -> 
     return replace(_cancel_resent(order, event, ts_ns), confirmed_requests=confirmed)
 
 
-_IN_FORCE: Final[dict[str, Any]] = {
-    "cancelled": False,
-    "expired": False,
-    "rejected": False,
-    "done_for_day": False,
-    "closed_from": None,
-}
-"""What no longer holds of an order that rests after all."""
-
-
-def _amended(order: Order, event: events.OrderAmended, ts_ns: int) -> Order:
-    changes = _without_requests(order, (event.request_id,)) if event.request_id else {}
-    if event.overtaken:
-        return replace(order, updated_ts_ns=ts_ns, **changes)
-    if event.reopened:
-        changes |= _IN_FORCE | {"done_for_day": order.done_for_day and not order.day_is_over}
-    return replace(
-        order,
-        request=_learnt(order.request, event) if order.inferred else order.request,
-        quantity=event.quantity,
-        price=event.price,
-        stop_price=event.stop_price,
-        acknowledged=True,
-        known_by_copy=False,
-        inferred=False,
-        failed=False,
-        denied=False,
-        held=False,
-        suspended=order.suspended and event.reduced,
-        amended_by="" if event.reduced else event.request_id,
-        terms_ts_ns=order.terms_ts_ns if event.reduced else max(order.terms_ts_ns, ts_ns),
-        venue_order_id=event.venue_order_id or order.venue_order_id,  # some venues give a new one
-        updated_ts_ns=ts_ns,
-        **changes,
-    )
-
-
-def _restated(order: Order, event: events.OrderRestated, ts_ns: int) -> Order:
-    changes = _IN_FORCE if event.reopened else {"done_for_day": order.day_is_over}
-    return replace(
-        order,
-        request=_learnt(order.request, event) if order.inferred else order.request,
-        quantity=event.quantity,
-        price=event.price,
-        stop_price=event.stop_price,
-        filled=EXACT.add(order.filled, event.adjusted),
-        adjusted=EXACT.add(order.adjusted, event.adjusted),
-        acknowledged=True,
-        known_by_copy=False,
-        inferred=False,
-        failed=False,
-        denied=False,
-        held=False,
-        suspended=False,
-        amended_by="",
-        terms_ts_ns=order.terms_ts_ns if event.partial else max(order.terms_ts_ns, ts_ns),
-        reason=event.reason or order.reason,
-        venue_order_id=event.venue_order_id or order.venue_order_id,
-        updated_ts_ns=ts_ns,
-        **changes,
-    )
-
-
-def _learnt(request: OrderRequest, event: events.OrderAmended | events.OrderRestated) -> OrderRequest:
-    """What an order known by executions alone turns out to have asked for, once somebody says its terms."""
-    order_type = OrderType.MARKET if event.price is None else OrderType.LIMIT
-    quantity = event.quantity or request.quantity  # nothing at all may be left of it
-    if quantity.adjusted() >= MAXIMUM_INTEGER_DIGITS:
-        return request  # more than any order may ask for: what it asked for stays unknown
-    return replace(request, quantity=quantity, order_type=order_type, price=event.price)
-
-
 def _cancelled(order: Order, event: events.OrderCancelled, ts_ns: int) -> Order:
     return replace(
         order,
@@ -297,7 +221,7 @@ def _cancelled(order: Order, event: events.OrderCancelled, ts_ns: int) -> Order:
         venue_order_id=order.venue_order_id or event.venue_order_id,
         ended_ts_ns=order.ended_ts_ns if event.unsent else max(order.ended_ts_ns, ts_ns),
         updated_ts_ns=ts_ns,
-        **_without_requests(order, order.pending_cancels),
+        **without_requests(order, order.pending_cancels),
     )
 
 
@@ -355,6 +279,11 @@ def _stopped(order: Order, event: events.OrderStopped, ts_ns: int) -> Order:
     return replace(_said()(order, event, ts_ns), stopped_at=(event.quantity, event.price))
 
 
+def _done_for_day(order: Order, event: events.OrderDoneForDay, ts_ns: int) -> Order:
+    done = _said(done_for_day=True)(order, event, ts_ns)
+    return replace(done, ended_ts_ns=max(done.ended_ts_ns, ts_ns)) if done.day_is_over else done
+
+
 def _overdue(order: Order, event: events.ExpiryOverdue, ts_ns: int) -> Order:
     ending = None if order.ending is None else replace(order.ending, overdue=True)
     return replace(order, ending=ending, updated_ts_ns=ts_ns)
@@ -365,7 +294,7 @@ def _resumed(order: Order, event: events.OrderResumed, ts_ns: int) -> Order:
 
 
 def _closed(order: Order, event: events.OrderClosed, ts_ns: int) -> Order:
-    unanswered = _without_requests(order, order.pending_request_ids)
+    unanswered = without_requests(order, order.pending_request_ids)
     return replace(order, closed_from=order.outcome, updated_ts_ns=ts_ns, **unanswered)
 
 
@@ -387,12 +316,10 @@ _EVOLVERS: Final[dict[type[events.Event], Callable[[Order, Any, int], Order]]] =
     events.CancelRejected: _cancel_rejected,
     events.AmendRequested: _amend_requested,
     events.AmendRejected: _amend_rejected,
-    events.OrderAmended: _amended,
-    events.OrderRestated: _restated,
     events.RequestUnanswered: _request_unanswered,
     events.CancelResent: _cancel_resent,
     events.RequestPending: _request_pending,
-    events.OrderDoneForDay: _said(done_for_day=True),
+    events.OrderDoneForDay: _done_for_day,
     events.OrderSuspended: _said(suspended=True),
     events.OrderStopped: _stopped,
     events.OrderTriggered: _said(triggered=True, suspended=False),
@@ -404,4 +331,5 @@ _EVOLVERS: Final[dict[type[events.Event], Callable[[Order, Any, int], Order]]] =
     events.OrderClosed: _closed,
     events.ReportParked: _parked,
     **DOUBTS,
+    **TERMS,
 }

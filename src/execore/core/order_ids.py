@@ -63,6 +63,12 @@ class OrderIds:
         self._requests[event.request_id] = event.client_order_id
         self._requests_of.setdefault(event.client_order_id, []).append(event.request_id)
 
+    def note_former(self, order: Order, venue_order_id: str) -> None:
+        """The venue had this id for an order before the one that it has now."""
+        key, listing = order.client_order_id, self._by_venue_id.setdefault(order.symbol, {})
+        if venue_order_id != order.venue_order_id and listing.setdefault(venue_order_id, key) == key:
+            self._former_venue_ids.setdefault(key, []).append(venue_order_id)
+
     def answer(self, event: events.OrderAmended) -> None:
         """The venue gave an order other terms, and says on what request."""
         key = event.client_order_id
@@ -158,8 +164,10 @@ class OrderIds:
         """Every id of the venue's that stands for an order: the former ones, then the last."""
         key, listing = order.client_order_id, self._by_venue_id.get(order.symbol, {})
         last = order.venue_order_id
-        former = (one for one in self._former_venue_ids.get(key, ()) if one != last)
-        return [one for one in (*dict.fromkeys(former), last) if listing.get(one) == key]
+        given: tuple[str, ...] = (last,)
+        if key in self._former_venue_ids:
+            given = (*dict.fromkeys(one for one in self._former_venue_ids[key] if one != last), last)
+        return [one for one in given if listing.get(one) == key]
 
     def former_venue_ids(self, order: Order) -> list[str]:
         """The same without the last."""

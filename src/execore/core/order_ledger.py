@@ -202,8 +202,8 @@ class OrderLedger:
                 self.ids.ask(event)
             case events.TradeCancelled() | events.TradeCorrected():
                 self.executions.change(event)
-            case events.OrderAmended() if event.request_id:
-                self.ids.answer(event)
+            case events.OrderAmended():
+                self._keep_ids(event)
             case events.OrderReowned():
                 self._reown(event)
             case events.OrderRestated() if event.adjusted:
@@ -214,6 +214,12 @@ class OrderLedger:
                 del self._done_for_day[event.client_order_id]
             case events.ReportParked() if event.waits_for:
                 self.executions.wait(event)
+
+    def _keep_ids(self, event: events.OrderAmended) -> None:
+        if event.request_id:
+            self.ids.answer(event)
+        if event.overtaken and event.venue_order_id:
+            self.ids.note_former(self._orders[event.client_order_id], event.venue_order_id)
 
     def _reown(self, event: events.OrderReowned) -> None:
         external = self._orders[event.external_order_id]
@@ -250,8 +256,9 @@ class OrderLedger:
     def let_go(self, order: Order) -> None:
         """Forget an order and all that is looked up by it. Costs what the order has, not the book."""
         key = order.client_order_id
-        for each in self.ids.ids_of(key):
-            self._events.pop(each, None)
+        if self._history is None:
+            for each in self.ids.ids_of(key):
+                self._events.pop(each, None)
         self.ids.let_go(order)
         self.executions.let_go(key)
         self._remove(order)

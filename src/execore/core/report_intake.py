@@ -8,8 +8,7 @@ from msgspec.structs import replace
 
 from execore.core.book_state import BookState
 from execore.core.decisions import merged, take
-from execore.core.proposals import is_over
-from execore.core.report_proposals import takeover_alerts
+from execore.core.proposals import is_over, takeover_alerts
 from execore.core.trade_changes import wait_for_execution
 from execore.model import effects, events, reports
 from execore.model.answers import Answer, Outcome
@@ -152,6 +151,8 @@ def _reowning(order: Order, other: Order, report: reports.Report) -> events.Orde
         adjusted=other.adjusted,
         cancelled=other.cancelled,
         expired=other.expired,
+        restatements=other.restatements,
+        side=order.side,
     )
 
 

@@ -8,7 +8,10 @@ from execore.core.proposals import (
     NOTHING_NEW,
     Instead,
     Proposal,
+    after_reductions,
     answer_request,
+    is_before_reopening,
+    is_count,
     is_over,
     is_partial,
     overfill_alert,
@@ -22,15 +25,15 @@ from execore.model import effects, events, reports, requests
 from execore.model.errors import InvariantViolation
 from execore.model.money import EXACT, ZERO, canonical, text_of
 from execore.model.orders import Order, PendingReplace
-from execore.model.vocabulary import OrderState, RestatementReason, Side
+from execore.model.vocabulary import OrderState, RestatementReason, Side, TimeInForce
 
 _UNDISCLOSED: Final = Side.UNDISCLOSED
 _REVIVABLE: Final = NEVER_THERE | {OrderState.FILLED, OrderState.CANCELLED}
 _NO_END: Final = NEVER_THERE | {OrderState.REJECTED, OrderState.FILLED}
 """Closed from these, an end is news: the order was there after all, or does not rest if a fill is undone."""
 _RENEWAL: Final = RestatementReason.RENEWAL
-_CORPORATE_ACTION: Final = RestatementReason.CORPORATE_ACTION
 _OVER_ALREADY: Final = Instead(Reaction.IGNORE, "over_already", "it is over and closed")
+_REOPENED_SINCE: Final = Instead(Reaction.IGNORE, "reopened_since", "the venue said later that it rests")
 
 
 def _acknowledge(order: Order, report: reports.AcknowledgeReport) -> Proposal | Instead:
@@ -38,7 +41,7 @@ def _acknowledge(order: Order, report: reports.AcknowledgeReport) -> Proposal | 
     is_new = report.ts_ns >= max(order.terms_ts_ns, order.ended_ts_ns)
     if report.leaves is not None and is_new and (report.owned or order.inferred or order.external):
         return _acknowledge_terms(order, report, report.leaves)
-    if report.quantity is not None and order.inferred and report.quantity > order.filled:
+    if report.quantity is not None and order.inferred and is_new and report.quantity > order.filled:
         return _acknowledge_terms(order, report, EXACT.subtract(report.quantity, order.filled))
     learns_id = bool(report.venue_order_id) and not order.venue_order_id
     if order.acknowledged and not (learns_id or order.known_by_copy):
@@ -59,6 +62,7 @@ def _acknowledge_terms(
 ) -> Proposal | Instead:
     """An acknowledgement that tells what rests: it ends guessing about the order's quantity."""
     quantity = _total(order.filled, leaves, report.cumulative_quantity)
+    quantity = after_reductions(order, quantity, report.ts_ns)
     price = order.price if report.price is None else report.price
     reopened = was_ended(order)
     same_terms = (quantity, price) == (order.quantity, order.price) and not order.inferred and not reopened
@@ -147,6 +151,8 @@ def _fill_alerts(order: Order, event: events.FillBooked) -> tuple[effects.Effect
 
 
 def _cancelled(order: Order, report: reports.CancelReport) -> Proposal | Instead:
+    if is_before_reopening(order, report.ts_ns):
+        return _REOPENED_SINCE
     if order.closed_from is not None and order.closed_from not in _NO_END:
         return _OVER_ALREADY
     if order.cancelled and not (order.pending_cancels or never_there(order)):
@@ -187,6 +193,8 @@ def _rejected(order: Order, report: reports.RejectReport) -> Proposal | Instead:
     both_answered = order.known_by_copy and order.resends == 1  # one is the copy of the other, refused now
     if order.doubled and not names_order and not both_answered:
         return copy_refused(order, report)
+    if is_before_reopening(order, report.ts_ns):
+        return _REOPENED_SINCE
     if order.filled:
         code = f"rejected_on_{order.state.lower()}"
         return Instead(
@@ -196,6 +204,8 @@ def _rejected(order: Order, report: reports.RejectReport) -> Proposal | Instead:
 
 
 def _expired(order: Order, report: reports.ExpireReport) -> Proposal | Instead:
+    if is_before_reopening(order, report.ts_ns):
+        return _REOPENED_SINCE
     if order.closed_from is not None and order.closed_from not in _NO_END:
         return _OVER_ALREADY
     if order.expired:
@@ -230,6 +240,7 @@ def _amended(order: Order, report: reports.AmendReport) -> Proposal | Instead:
         report.venue_order_id,
         report.reason,
         reopened,
+        partial=asked is None and report.quantity is None and report.leaves is None,
     )
     return Proposal((amended,), expected=answers and not reopened)
 
@@ -241,13 +252,14 @@ def _says_leaves_alone(report: reports.AmendReport) -> bool:
 def _amended_quantity(order: Order, report: reports.AmendReport, asked: PendingReplace | None) -> Decimal:
     """The new total. A venue's amend to less than what is filled means: stop here (FIX 4.4 Vol 4, C.3.c)."""
     if report.leaves is not None:
-        return _total(order.filled, report.leaves, report.cumulative_quantity)
-    quantity = report.quantity
-    if quantity is None:
-        if asked is None:
-            return order.quantity
-        quantity = asked.quantity
-    return canonical(max(quantity, order.filled))
+        quantity = _total(order.filled, report.leaves, report.cumulative_quantity)
+    elif report.quantity is not None:
+        quantity = canonical(max(report.quantity, order.filled))
+    elif asked is not None:
+        quantity = canonical(max(asked.quantity, order.filled))
+    else:
+        return order.quantity
+    return after_reductions(order, quantity, report.ts_ns)
 
 
 def _is_revivable(order: Order) -> bool:
@@ -288,6 +300,8 @@ def _pending(order: Order, report: reports.PendingReport) -> Proposal | Instead:
 def _done_for_day(order: Order, report: reports.DoneForDayReport) -> Proposal | Instead:
     if order.done_for_day:
         return NOTHING_NEW
+    if order.request.time_in_force is TimeInForce.DAY and is_before_reopening(order, report.ts_ns):
+        return _REOPENED_SINCE
     told = (order.client_order_id, report.reason, report.venue_order_id)
     return Proposal((events.OrderDoneForDay(*told),))
 
@@ -316,11 +330,7 @@ def _triggered(order: Order, report: reports.TriggerReport) -> Proposal | Instea
 def _restated(order: Order, report: reports.RestateReport) -> Proposal | Instead:
     adjusted = _adjustment(order, report)
     filled = EXACT.add(order.filled, adjusted)
-    quantity = order.quantity
-    if report.leaves is not None:
-        quantity = _total(filled, report.leaves, report.cumulative_quantity)
-    elif report.quantity is not None:
-        quantity = canonical(max(report.quantity, filled))
+    quantity = _restated_quantity(order, report, filled)
     price = order.price if report.price is None else report.price
     stop_price = order.stop_price if report.stop_price is None else report.stop_price
     over = was_ended(order)
@@ -330,7 +340,8 @@ def _restated(order: Order, report: reports.RestateReport) -> Proposal | Instead
     same_terms = (quantity, price, stop_price) == (order.quantity, order.price, order.stop_price)
     new_id = report.venue_order_id not in ("", order.venue_order_id)
     resting = new_id or (order.done_for_day and not order.day_is_over) or order.suspended
-    if same_terms and order.acknowledged and not (adjusted or reopened or resting or order.inferred):
+    counts = is_count(report)  # the first of its time and count: told again it never comes here
+    if same_terms and order.acknowledged and not (counts or reopened or resting or order.inferred):
         return NOTHING_NEW
     event = events.OrderRestated(
         order.client_order_id,
@@ -347,48 +358,26 @@ def _restated(order: Order, report: reports.RestateReport) -> Proposal | Instead
     return Proposal((event,), _reopening_alert(order) if reopened and not order.done_for_day else ())
 
 
+def _restated_quantity(order: Order, report: reports.RestateReport, filled: Decimal) -> Decimal:
+    if report.leaves is not None:
+        quantity = _total(filled, report.leaves, report.cumulative_quantity)
+    elif report.quantity is not None:
+        quantity = canonical(max(report.quantity, filled))
+    else:
+        return order.quantity
+    return after_reductions(order, quantity, report.ts_ns)
+
+
 def _adjustment(order: Order, report: reports.RestateReport) -> Decimal:
     """How much more is filled after a corporate action than before, with no trade (FIX 4.4 Vol 4, H.1.b)."""
-    if report.restatement is not _CORPORATE_ACTION or report.cumulative_quantity is None:
-        return ZERO
-    return canonical(EXACT.subtract(report.cumulative_quantity, order.filled))
-
-
-def status_alerts(order: Order, report: reports.StatusReport) -> tuple[effects.Effect, ...]:
-    """What a person should know of an order status: that the venue counts more than was reported to us."""
     counted = report.cumulative_quantity
-    if counted is None or counted <= order.filled:
-        return ()  # it may be old: what we have booked is not undone by an answer
-    return executions_missing(order, counted, order.filled)
-
-
-def executions_missing(order: Order, counted: Decimal, have: Decimal) -> tuple[effects.Effect, ...]:
-    """What to tell when the venue counts more than was reported: lost, or still on its way."""
-    key = order.client_order_id
-    message = (
-        f"the venue counts {text_of(counted)} filled of order {key}, of which {text_of(have)} was reported: "
-        "executions are missing"
-    )
-    return (effects.Alert("executions_missing", message, key),)
+    if counted is None or not is_count(report):
+        return ZERO
+    return canonical(EXACT.subtract(counted, order.filled))
 
 
 def _status(order: Order, report: reports.StatusReport) -> Instead:
     raise InvariantViolation("an order status is never applied", "Report this as a bug in execore")
-
-
-def takeover_alerts(owner: Order, event: events.OrderReowned) -> tuple[effects.Effect, ...]:
-    """What to tell about an order that took the executions of an external one over."""
-    key = owner.client_order_id
-    alerts: list[effects.Effect] = []
-    if owner.filled > owner.quantity:
-        alerts.append(overfill_alert(owner))
-    if event.late:
-        message = f"order {key} was over when it took {text_of(event.filled)} over from the venue's reports"
-        alerts.append(effects.Alert("fill_after_terminal", message, key))
-    if event.disputed:
-        message = f"order {key} took executions over that are not of its side, or were disputed before"
-        alerts.append(effects.Alert("disputed_execution", message, key))
-    return tuple(alerts)
 
 
 DUPLICATE_REJECTED: Final = (OrderInput.DUPLICATE_REJECTED, _duplicate_rejected)

@@ -19,7 +19,7 @@ from execore.core.position_ledger import Balances
 from execore.model.events import CashTransferred
 from execore.model.money import text_of
 
-SNAPSHOT_SCHEMA: Final = 2
+SNAPSHOT_SCHEMA: Final = 3
 """Version of the text; a snapshot of another one is not read, and the book is replayed from its records."""
 
 
@@ -57,7 +57,7 @@ def snapshot_of(state: BookState) -> bytes:
         state.trade_date,
         state.day_ends_ts_ns,
         state.contradictions,
-        tuple(sorted(state.breaks)),
+        tuple(state.breaks),
         tuple(sorted((key, tuple(waiting)) for key, waiting in state.orders.executions.early.items())),
     )
     return _encode(_canonical(msgspec.to_builtins(kept, builtin_types=(Decimal,))))
@@ -81,7 +81,7 @@ def restore(data: bytes, history: History | None = None) -> BookState:
     state.groups.restore(kept.groups)
     state.transfers = {transfer.transfer_id: transfer for transfer in kept.transfers}
     state.trade_date, state.day_ends_ts_ns = kept.trade_date, kept.day_ends_ts_ns
-    state.contradictions, state.breaks = kept.contradictions, set(kept.breaks)
+    state.contradictions, state.breaks = kept.contradictions, dict.fromkeys(kept.breaks)
     executions = state.orders.executions
     executions.early = {key: list(waiting) for key, waiting in kept.early}
     executions.is_complete = False

@@ -12,8 +12,7 @@ from msgspec.structs import replace
 
 from execore.core.executions import Executions, split_key
 from execore.core.order_facts import evolve
-from execore.core.proposals import Instead, was_ended
-from execore.core.report_proposals import executions_missing
+from execore.core.proposals import Instead, executions_missing, was_ended
 from execore.core.trade_changes import trade_of
 from execore.core.transition_table import OrderInput, Reaction
 from execore.core.transitions import transition, unapplied

@@ -38,7 +38,8 @@ def change_trade(executions: Executions, order: Order, report: TradeChange) -> A
         return unapplied(order, report, order_input, verdict)
     rule = RULES[order_input][order.state]
     was = executions.standing(root)
-    if not rule.applies or was is None:
+    applies = rule.applies or order.adjusted  # a split may have left nothing filled by what stands
+    if was is None or not applies:
         return unapplied(order, report, order_input, Instead(rule.reaction, rule.code, rule.why))
     event = _event(order, report, was, root)
     return Answer(Outcome.APPLIED, order, (event,), _alerts(order, event))

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from execore.core.expiry import CLOCK_INPUTS
 from execore.core.order_facts import evolve
-from execore.core.proposals import Instead, Proposal
-from execore.core.report_proposals import DUPLICATE_REJECTED, REJECTED, REPORT_INPUTS, status_alerts
+from execore.core.proposals import Instead, Proposal, status_alerts
+from execore.core.report_proposals import DUPLICATE_REJECTED, REJECTED, REPORT_INPUTS
 from execore.core.request_proposals import REQUEST_INPUTS, RISK_INPUTS, Proposer
 from execore.core.transition_table import RULES, OrderInput, Reaction, Rule, allowed_requests
 from execore.core.unknown_outcomes import UNKNOWN_INPUTS

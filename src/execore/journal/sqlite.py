@@ -12,6 +12,7 @@ from execore.journal import snapshots
 from execore.journal import sqlite_schema as schema
 from execore.journal.anchor import AnchorFile, anchor_path
 from execore.journal.files import make_directories
+from execore.journal.ownership import own
 from execore.journal.protocol import NO_CHANGES, Append, Changes, FillsDisclosed, Head, Snapshot
 from execore.journal.rows import (
     HASH_COLUMN,
@@ -111,7 +112,7 @@ class SqliteJournal(SqliteReader):
     def _own(self, vfs: str | None) -> None:
         try:
             make_directories(os.path.dirname(self.path))
-            self._resources.callback(os.close, schema.own(self.path))
+            self._resources.callback(os.close, own(self.path))
             if not os.path.exists(self.path):
                 schema.create(self.path, vfs)
         except OSError as error:
@@ -125,8 +126,9 @@ class SqliteJournal(SqliteReader):
             ) from error
 
     def _connect(self, *, read_only: bool) -> apsw.Connection:
-        self._stamp = stamp(self.path) if read_only and is_still(self.path) else None
-        connection = schema.connect(self.path, read_only=read_only, vfs=self._vfs)
+        as_it_lies = read_only and self._vfs is None and is_still(self.path)
+        self._stamp = stamp(self.path) if as_it_lies else None
+        connection = schema.connect(self.path, read_only=read_only, vfs=self._vfs, as_it_lies=as_it_lies)
         self._resources.callback(_close, connection)
         return connection
 
@@ -192,7 +194,7 @@ class SqliteJournal(SqliteReader):
 
     def _insert(self, append: Append) -> Head:
         book, expected, connection = append.book, append.expected_sequence, self._connection
-        head = head_of(connection.execute(HEAD, (book,)).fetchall())
+        head = head_of(self.path, connection.execute(HEAD, (book,)).fetchall())
         check_append(self.path, book, expected, head, append.records)
         rows = event_rows(append.records, _link(book, head))
         connection.executemany(schema.INSERT_EVENT, rows)
@@ -331,14 +333,14 @@ class SqliteJournal(SqliteReader):
                 connection.execute(f"DELETE FROM {table} WHERE book=?", (book,))
             connection.execute(_SET_PROJECTIONS, (book, 0))
 
-    def reindex(self) -> None:
-        """Build every index of the file anew from the rows that it is of.
+    def make_tables_anew(self) -> None:
+        """Put empty tables in the place of those of all books, whatever is wrong with them; they lag then.
 
         Raises:
             JournalFull, JournalReadOnly, NotRecorded, OutcomeUnknown, BookClosed: as for ``append``.
         """
         with self._transaction() as connection:
-            connection.execute("REINDEX")
+            schema.make_tables_anew(connection)
 
     def save_snapshot(self, book: str, snapshot: Snapshot) -> None:
         """Keep a snapshot in a file beside the journal; see ``snapshots.save_snapshot``.
@@ -372,7 +374,10 @@ class SqliteJournal(SqliteReader):
 
     def _readable(self) -> apsw.Connection:
         self._check_open()
-        if self._reading is None or (self._stamp is not None and self._stamp != stamp(self.path)):
+        has_changed = self._stamp is not None and self._stamp != stamp(self.path)
+        if has_changed and self._reading is not None and self._reading.in_transaction:
+            raise JournalError(f"{self.path} was opened by another while it was read", "Run it again")
+        if self._reading is None or has_changed:
             self._reading = self._connect(read_only=True)
         return self._reading
 

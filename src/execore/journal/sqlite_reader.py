@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import apsw
 import msgspec
@@ -77,6 +77,14 @@ _NAMED_AFTER: Final = f"""SELECT value FROM json_each(?)
   WHERE EXISTS(SELECT 1 FROM {_BY_ORDER} WHERE {_BOOK} AND client_order_id=value AND sequence>?)"""
 _POSITIONS_HELD: Final = f"""SELECT sequence, {", ".join(POSITION_COLUMNS[1:])}
   FROM projection_heads LEFT JOIN positions USING(book) WHERE book=?"""
+# What a row has of each column, unless the file is damaged: a page that was written to another's place may
+# hold anything.
+_StoredRows = list[tuple[int, bytes, bytes]]
+_LinkedRows = list[tuple[int, bytes, bytes, bytes | None]]
+_IndexedRows = list[tuple[int, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes]]
+_HeldRows = list[tuple[int, str | None, Any, Any, Any, Any, Any, Any, Any, Any, Any]]
+_FoundRows = list[tuple[int, str, str, int | None]]
+_Rows = TypeVar("_Rows")
 _TRADES: Final = """SELECT execution_key, side, quantity, price, fee, fee_currency FROM fills
   WHERE book=? AND symbol=? AND status<>'cancelled'
   ORDER BY coalesce(disclosed_sequence, sequence), sequence"""
@@ -104,7 +112,7 @@ class SqliteReader(ABC):
             NotAJournal: the file is damaged. BookClosed: the journal is closed, or failed before.
         """
         from_sequence = _LEAST if from_sequence <= 1 else from_sequence
-        for sequence, digest, data in self._paged(_READ, (book,), from_sequence):
+        for sequence, digest, data in self._paged(_StoredRows, _READ, (book,), from_sequence):
             yield StoredRecord(sequence, _text(digest), data)
 
     def read_order(self, book: str, client_order_id: str) -> Iterator[StoredRecord]:
@@ -115,7 +123,8 @@ class SqliteReader(ABC):
         Raises:
             ChainBroken: a record was changed, or the one before it. And as ``read``.
         """
-        for sequence, digest, data, previous in self._paged(_READ_ORDER, (book, client_order_id), _LEAST):
+        keys = (book, client_order_id)
+        for sequence, digest, data, previous in self._paged(_LinkedRows, _READ_ORDER, keys, _LEAST):
             if not _is_linked(previous, digest, data):
                 raise ChainBroken(
                     f"book {book}: the chain breaks at sequence {sequence}",
@@ -126,17 +135,18 @@ class SqliteReader(ABC):
 
     def read_indexed(self, book: str) -> Iterator[tuple[StoredRecord, tuple[str, ...]]]:
         """Yield every record of ``book`` with the texts of its ``INDEXED_COLUMNS``. Raises as ``read``."""
-        for sequence, digest, data, *columns in self._paged(_READ_INDEXED, (book,), _LEAST):
+        for sequence, digest, data, *columns in self._paged(_IndexedRows, _READ_INDEXED, (book,), _LEAST):
             texts = tuple([str(column, "utf-8", "replace") for column in columns])  # as _text, and faster
             yield StoredRecord(sequence, _text(digest), data), texts
 
     def head(self, book: str) -> Head:
         """The last durable sequence and hash of ``book``; ``EMPTY_HEAD`` where there is none."""
-        return head_of(self._fetch(HEAD, (book,)))
+        return head_of(self.path, self._fetch(HEAD, (book,)))
 
     def books(self) -> list[str]:
         """The names of the books in this journal, sorted; what is no text is escaped as file names are."""
-        return [name.decode(errors="surrogateescape") for (name,) in self._fetch(_BOOKS)]
+        names = self._fetch_as(list[tuple[bytes]], _BOOKS)
+        return [name.decode(errors="surrogateescape") for (name,) in names]
 
     def named_after(self, book: str, client_order_ids: Sequence[str], sequence: int) -> set[str]:
         """Those of the orders that a record after ``sequence`` is of. Raises as ``read``."""
@@ -192,7 +202,8 @@ class SqliteReader(ABC):
         owners = {one: one for one in named}
         asked = named
         while asked:
-            moved = dict(self._fetch(_TAKEN_OVER, (book, msgspec.json.encode(asked).decode())))
+            parameters = (book, msgspec.json.encode(asked).decode())
+            moved = dict(self._fetch_as(list[tuple[str, str]], _TAKEN_OVER, parameters))
             owners = {one: moved.get(owner, owner) for one, owner in owners.items()}
             asked = set(moved.values())
         return owners
@@ -207,7 +218,11 @@ class SqliteReader(ABC):
         """
         self._check_projected(book)
         for key, *terms in self.select(_TRADES, (book, symbol)):
-            yield key, trade_of(symbol, terms)
+            try:
+                trade = trade_of(symbol, terms)
+            except (TypeError, ValueError, ArithmeticError) as error:
+                raise _damaged(self.path, error) from error
+            yield key, trade
 
     def load_snapshot(self, book: str) -> Snapshot | None:
         """The newest snapshot that is whole and whose last record is in this journal; None if there is none.
@@ -236,12 +251,16 @@ class SqliteReader(ABC):
         """What is read within is as it was at the first reading, whatever is written meanwhile.
 
         Until then the WAL of whoever writes cannot begin anew, and grows. Raises as ``read``.
+
+        Raises:
+            JournalError: it is read where nothing can be written, and somebody opened it meanwhile.
         """
         connection = self._readable()
         with schema.translated_errors(self.path):
             connection.execute("BEGIN")
         try:
             yield
+            self._readable()  # it may have changed since it was asked for last
         finally:
             with schema.translated_errors(self.path):
                 connection.execute("COMMIT")
@@ -259,9 +278,9 @@ class SqliteReader(ABC):
 
         Raises as ``read``.
         """
-        rows = self._fetch(_POSITIONS_HELD, (book,))
+        rows = self._fetch_as(_HeldRows, _POSITIONS_HELD, (book,))
         held = {row[1]: (book, *row[1:]) for row in rows if row[1] is not None}
-        return (int(rows[0][0]) if rows else 0), held
+        return (rows[0][0] if rows else 0), held
 
     def tables_lag(self, book: str) -> bool:
         """Whether the tables of ``book`` are not complete, and say so. Raises as ``read``."""
@@ -272,8 +291,8 @@ class SqliteReader(ABC):
 
         0 also where one of them is empty that cannot be: somebody cleared it.
         """
-        rows = self._fetch(_PROJECTION_HEAD, (book,))
-        return int(rows[0][0]) if rows else 0
+        rows = self._fetch_as(list[tuple[int]], _PROJECTION_HEAD, (book,))
+        return rows[0][0] if rows else 0
 
     def _check_projected(self, book: str) -> None:
         if self._fetch(_IS_PROJECTED, (book,)) != [(1,)]:
@@ -297,26 +316,50 @@ class SqliteReader(ABC):
                     "Run `execore audit verify` to see what is damaged, and restore a copy that verifies",
                 ) from error
 
-    def _look_up(self, sql: str, book: str, keys: Sequence[Key]) -> list[tuple[Any, ...]]:
+    def _look_up(self, sql: str, book: str, keys: Sequence[Key]) -> _FoundRows:
         """The rows that one of ``FIND`` gives for these keys. No text of ours has lone surrogates."""
         if not keys:
             return []
         asked = (book, msgspec.json.encode([key.text for key in keys]).decode())
-        with schema.translated_errors(self.path):
-            return self._readable().execute(sql, asked).fetchall()
+        return self._fetch_as(_FoundRows, sql, asked)
 
     def _fetch(self, sql: str, parameters: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         return list(self.select(sql, parameters))
 
-    def _paged(self, sql: str, keys: tuple[str, ...], from_sequence: int) -> Iterator[tuple[Any, ...]]:
+    def _fetch_as(self, rows: type[_Rows], sql: str, parameters: tuple[object, ...] = ()) -> _Rows:
+        return _checked(self.path, self._fetch(sql, parameters), rows)
+
+    def _paged(self, page: type[_Rows], sql: str, keys: tuple[str, ...], from_sequence: int) -> Iterator[Any]:
         # No statement stays open between pages: a slow reader must not keep the WAL from beginning anew.
         while from_sequence <= _GREATEST and (rows := self._fetch(sql, (*keys, from_sequence, _PAGE_ROWS))):
-            yield from rows
+            yield from _checked(self.path, rows, page)  # type: ignore[misc]  # it is a list
             from_sequence = rows[-1][0] + 1
 
 
-def head_of(rows: list[tuple[Any, ...]]) -> Head:
-    return Head(rows[0][0], _text(rows[0][1])) if rows else EMPTY_HEAD
+def head_of(path: str, rows: list[tuple[Any, ...]]) -> Head:
+    """The head that ``HEAD`` found in the journal at ``path``.
+
+    Raises:
+        NotAJournal: the row is damaged.
+    """
+    for sequence, digest in _checked(path, rows, list[tuple[int, bytes]]):
+        return Head(sequence, _text(digest))
+    return EMPTY_HEAD
+
+
+def _checked(path: str, rows: list[tuple[Any, ...]], kind: type[_Rows]) -> _Rows:
+    """These rows, once each column is known to be of its type."""
+    try:
+        return msgspec.convert(rows, kind)
+    except msgspec.ValidationError as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: str, error: Exception) -> NotAJournal:
+    return NotAJournal(
+        f"{path} is damaged: a row is not what its table holds ({error})",
+        "Run `execore audit verify`; if the chain holds, `execore audit rebuild`, else restore a copy",
+    )
 
 
 def is_text(value: str) -> bool:

@@ -1,12 +1,11 @@
-"""The SQLite file of a journal: its tables, how it is created, opened, recognised and owned.
+"""The SQLite file of a journal: its tables, how it is created, opened and recognised.
 
 Nothing here (or anywhere in this process) may open the database file except through apsw: closing any other
 descriptor of it would drop the POSIX locks that SQLite holds.
 """
 
-import errno
 import os
-import sys
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,12 +23,11 @@ from execore.journal.rows import (
     TERM_COLUMNS,
     TRADED_COLUMNS,
 )
-from execore.journal.sqlite_still import is_still, open_still
+from execore.journal.sqlite_still import open_still
 from execore.model.errors import (
     JournalError,
     JournalFull,
     JournalNotFound,
-    JournalOwned,
     JournalReadOnly,
     NewerSchema,
     NotAJournal,
@@ -55,11 +53,13 @@ CREATE TABLE events(
   execution_id TEXT NOT NULL, actor TEXT NOT NULL, ts_event_ns INTEGER NOT NULL,
   ts_recorded_ns INTEGER NOT NULL, hash TEXT NOT NULL, data TEXT NOT NULL,
   PRIMARY KEY(book, sequence)) STRICT, WITHOUT ROWID;
-CREATE INDEX events_by_order ON events(book, client_order_id);
 CREATE TRIGGER events_no_update BEFORE UPDATE ON events
   BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
 CREATE TRIGGER events_no_delete BEFORE DELETE ON events
   BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+"""
+_EVENTS_BY_ORDER: Final = """
+CREATE INDEX events_by_order ON events(book, client_order_id);
 """
 _PROJECTIONS: Final = """
 CREATE TABLE orders(
@@ -87,10 +87,10 @@ CREATE TABLE keys(
   client_order_id TEXT NOT NULL, PRIMARY KEY(book, kind, text, symbol)) STRICT, WITHOUT ROWID;
 """
 _HEADS: Final = """
-CREATE TABLE IF NOT EXISTS projection_heads(
+CREATE TABLE projection_heads(
   book TEXT NOT NULL PRIMARY KEY, sequence INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """
-SCHEMA: Final = _EVENTS + _PROJECTIONS + _HEADS
+SCHEMA: Final = _EVENTS + _EVENTS_BY_ORDER + _PROJECTIONS + _HEADS
 
 
 def _insert(table: str, columns: tuple[str, ...], verb: str = "INSERT", rest: str = "") -> str:
@@ -124,10 +124,20 @@ PROJECTION_TABLES: Final = ("orders", "fills", "positions", "keys")
 _BUILT_ANEW: Final = (
     *PROJECTION_TABLES,
     "projection_heads",
+    "events_by_order",
     "orders_by_venue_id",
     "fills_by_order",
     "fills_by_execution",
 )
+
+_COLUMNS: Final = {
+    "orders": ORDER_COLUMNS,
+    "fills": (*FILL_COLUMNS, "disclosed_sequence"),
+    "positions": POSITION_COLUMNS,
+    "keys": KEY_COLUMNS,
+    "projection_heads": ("book", "sequence"),
+}
+"""Of each table that is built from records, what rows are written to by place."""
 
 # What SQLite says, what that means here, and what to do. Anything else is not known to be harmless.
 _MEANINGS: Final[tuple[tuple[tuple[type[apsw.Error], ...], type[JournalError], str, str], ...]] = (
@@ -200,19 +210,18 @@ def _meaning_in_reading(error: apsw.Error, path: str) -> JournalError:
     return JournalError(f"{path} cannot be opened or read ({error})", "Check the disk and permissions")
 
 
-def connect(path: str, *, read_only: bool, vfs: str | None) -> apsw.Connection:
+def connect(path: str, *, read_only: bool, vfs: str | None, as_it_lies: bool = False) -> apsw.Connection:
     """Open the journal at ``path`` and check that it is one, and that its settings hold.
+
+    Args:
+        as_it_lies: it is still: see ``sqlite_still``.
 
     Raises:
         JournalNotFound, NotAJournal, NewerSchema, JournalReadOnly, JournalError: it cannot be used.
     """
-    if not os.path.exists(path):
-        raise JournalNotFound(
-            f"there is no journal at {path}", "Check the path; it is made when a book opens"
-        )
+    _check_there(path)
     flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE
     with translated_errors(path):
-        as_it_lies = read_only and vfs is None and is_still(path)
         connection = open_still(path) if as_it_lies else apsw.Connection(path, flags=flags, vfs=vfs)
         try:
             move_wal_on_closing(connection, False)
@@ -224,6 +233,22 @@ def connect(path: str, *, read_only: bool, vfs: str | None) -> apsw.Connection:
             connection.close()
             raise
     return connection
+
+
+def _check_there(path: str) -> None:
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise JournalNotFound(
+            f"there is no journal at {path}", "Check the path; it is made when a book opens"
+        ) from error
+    except OSError as error:
+        raise JournalError(
+            f"{path} cannot be reached ({error.strerror})",
+            "Check the permissions of the directories above it",
+        ) from error
+    if stat.S_ISDIR(mode):
+        raise NotAJournal(f"{path} is a directory", "Name the file of the journal")
 
 
 def move_wal_on_closing(connection: apsw.Connection, yes: bool) -> None:
@@ -267,27 +292,45 @@ def _make_durable(connection: apsw.Connection, path: str) -> None:
 def bring_up(connection: apsw.Connection, path: str) -> None:
     """Give a journal that lacks tables of this version all of them, empty: opening a book fills them.
 
-    The records and their chain are as they were.
+    So it is where somebody altered them. The records and their chain are as they were.
 
     Raises:
+        NotAJournal: the table of records itself was altered.
         JournalFull, JournalReadOnly, NotRecorded, JournalError: it cannot be done; nothing was changed.
     """
     with translated_errors(path), connection:
+        if _columns(connection, "events") != EVENT_COLUMNS:
+            raise NotAJournal(
+                f"{path} is damaged: its table events was altered, and no record fits it any more",
+                "Undo that in the sqlite3 shell, or restore a copy that verifies",
+            )
         if lacks_tables(connection):
-            for table in PROJECTION_TABLES:
-                connection.execute(f"DROP TABLE IF EXISTS {table}")
-            connection.execute(_PROJECTIONS + _HEADS)
-            # Not emptied: an append to a book without a head here takes the tables for complete.
-            connection.execute("REPLACE INTO projection_heads SELECT DISTINCT book, 0 FROM events")
-            connection.pragma("user_version", FILE_VERSION)
+            make_tables_anew(connection)
+
+
+def make_tables_anew(connection: apsw.Connection) -> None:
+    """Empty tables of this version, that lag, in the place of what there is; all indexes are made again."""
+    for table in _COLUMNS:
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    connection.execute("DROP INDEX IF EXISTS events_by_order")
+    connection.execute(_EVENTS_BY_ORDER + _PROJECTIONS + _HEADS)
+    # Not emptied: an append to a book without a head here takes the tables for complete.
+    connection.execute("REPLACE INTO projection_heads SELECT DISTINCT book, 0 FROM events")
+    connection.pragma("user_version", FILE_VERSION)
 
 
 def lacks_tables(connection: apsw.Connection) -> bool:
-    """Whether the file is of an older version, or lost some of the tables and indexes built from records."""
+    """Whether the file is of an older version, or some of what is built from records is lost or altered."""
     if connection.pragma("user_version") < FILE_VERSION:
         return True
     there = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
-    return not there.issuperset(_BUILT_ANEW)
+    if not there.issuperset(_BUILT_ANEW):
+        return True
+    return any(_columns(connection, table) != columns for table, columns in _COLUMNS.items())
+
+
+def _columns(connection: apsw.Connection, table: str) -> tuple[str, ...]:
+    return tuple(name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})"))
 
 
 def check_sqlite_version() -> None:
@@ -334,46 +377,3 @@ def create(path: str, vfs: str | None) -> None:
             connection.close()
     rename(building, path)
     sync_directory(os.path.dirname(path))
-
-
-def own(path: str) -> int:
-    """Become the one owner of the journal at ``path``; return the descriptor that holds the lock.
-
-    The lock is the operating system's, on ``<path>.lock``: it ends with the process, however that dies.
-
-    Raises:
-        JournalOwned: another process, or another journal object of this one, owns it.
-        OSError: the lock file cannot be made, locked or written.
-    """
-    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            _lock(descriptor)
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
-                raise  # not somebody else's lock: this file system has none
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            owner = os.read(descriptor, 32).decode(errors="replace").strip()
-            raise JournalOwned(
-                f"{path} is owned by process {owner or 'unknown'}",
-                "Stop that process, or open the journal with read_only=True",
-            ) from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
-    except BaseException:
-        os.close(descriptor)  # and the lock with it
-        raise
-    return descriptor
-
-
-def _lock(descriptor: int) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # beyond the pid: a locked byte cannot be read
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-    else:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

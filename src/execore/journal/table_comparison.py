@@ -1,6 +1,7 @@
 """The tables of one book in two journals, row by row: what is in the one and not in the other."""
 
 from collections.abc import Iterator
+from types import NoneType
 from typing import Any, Final
 
 import msgspec
@@ -65,7 +66,7 @@ def _paired(
     """Yield each key of either side with the rows that the sides have of it; both are sorted by it."""
     left, right = next(ours, None), next(theirs, None)
     while left is not None or right is not None:
-        key = min(row[:width] for row in (left, right) if row is not None)
+        key = min((row[:width] for row in (left, right) if row is not None), key=_place)
         found_left = left if left is not None and left[:width] == key else None
         found_right = right if right is not None and right[:width] == key else None
         yield key, found_left, found_right
@@ -73,6 +74,14 @@ def _paired(
             left = next(ours, None)
         if found_right is not None:
             right = next(theirs, None)
+
+
+def _place(key: Row) -> list[tuple[int, Any]]:
+    """Where SQLite sorts a key: a damaged one may hold anything, and each type comes after another."""
+    return [(_RANKS[type(part)], part) for part in key]
+
+
+_RANKS: Final[dict[type, int]] = {NoneType: 0, int: 1, float: 1, str: 2, bytes: 3}
 
 
 def _stands_for_the_same(book: str, key: Row, held: SqliteReader, true: SqliteReader) -> bool:

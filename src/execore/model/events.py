@@ -148,8 +148,10 @@ class OrderReowned(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="o
         provisional: how much of that is known by totals alone.
         adjusted: how much of it came by corporate actions.
         cancelled, expired: what the venue said of the external order, and so of this one.
+        restatements: its corporate actions, as an ``Order`` keeps them.
         late: the order was over when it took these executions over.
         disputed: the external order was of the other side, or disputed already.
+        side: of the order that takes over; None in records from before it was noted.
     """
 
     external_order_id: str
@@ -162,6 +164,8 @@ class OrderReowned(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="o
     adjusted: Decimal = ZERO
     cancelled: bool = False
     expired: bool = False
+    restatements: tuple[tuple[int, Decimal], ...] = ()
+    side: Side | None = None
 
 
 class TradeCancelled(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="trade_cancelled"):
@@ -251,7 +255,9 @@ class OrderAmended(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="o
         request_id: the amend that it answers; empty when nobody asked.
         reopened: the venue says that a finished order rests after all.
         reduced: part of the quantity left the book, and nothing else was said of the order.
-        overtaken: the request is answered, and gives no terms: newer ones are in force.
+        overtaken: it gives no terms, as newer ones are in force: the request is answered, and
+            ``venue_order_id`` stands for the order, which has a newer one.
+        partial: nobody asked, and no quantity was told: it is as it was, and may be of any time.
     """
 
     quantity: Decimal
@@ -263,6 +269,7 @@ class OrderAmended(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="o
     reopened: bool = False
     reduced: bool = False
     overtaken: bool = False
+    partial: bool = False
 
 
 class RequestPending(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="request_pending"):

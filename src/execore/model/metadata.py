@@ -22,8 +22,9 @@ def to_metadata(value: object) -> Metadata:
         result = tuple(sorted((key, text) for key, text in pairs))  # type: ignore[attr-defined]
     except (TypeError, ValueError):
         raise InvalidInput("metadata", f"{value!r:.60} is not a map of strings") from None
-    for part in (part for pair in result for part in pair):
-        check_text(part, "metadata")
-    if len({key for key, _ in result}) < len(result):
+    for key, text in result:
+        check_text(key, "metadata")
+        check_text(text, "metadata")
+    if len(result) > 1 and len({key for key, _ in result}) < len(result):
         raise InvalidInput("metadata", "has a key twice", "A key stands for one value")
     return result

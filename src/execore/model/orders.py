@@ -157,9 +157,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
         quantity, price, stop_price: the terms in force, after every accepted amend.
         filled: cumulative quantity executed, FIX CumQty(14).
         notional: sum of quantity × price over executions (no multiplier), exact; gives the average price.
-        submitted: a send was recorded.
+        submitted, resends: a send was recorded, and how often it was sent again.
         outcome_unknown: sent, and nothing has told us what became of it.
-        resends: how often it was sent again.
         doubled: two sendings may have arrived, of which the venue takes one: a refusal may be the other's.
         copy_refused: one of the two was refused, and not as a duplicate.
         known_by_copy: that a copy was refused as a duplicate is all that says that the venue has it.
@@ -169,16 +168,17 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
         provisional: how much of ``filled`` the venue counts and has not reported as executions with ids.
         adjusted: how much ``filled`` changed without a trade, by corporate actions; signed.
         done_for_day: no more executions today. It ends a day order, and a good-till order rests tomorrow.
-        suspended: it does not trade until it is put in force again.
         stopped_at: quantity and price of an execution that the venue guarantees, and that has not happened.
-        triggered: the condition of a stop order came true.
+        suspended, triggered: not in force until the venue says so; the condition of a stop order came true.
         ending: when its time in force is over, and what was done about that; None if it has no known end.
         amended_by: the request that gave the order its terms, if one did.
-        terms_ts_ns, ended_ts_ns: when the venue last gave it terms, and ended it; 0 if it never did.
+        restatements: its corporate actions: when they were at the venue, and what was filled after each.
+        reductions: cancels of a part of it: when they were at the venue, and how much each took out.
+        terms_ts_ns, ended_ts_ns, counted_ts_ns: when it last got terms, an end, another ``filled``, or 0.
+        reopened_ts_ns: when the venue last said of it, after an end, that it rests; or 0.
         closed_from: the state in which the order was settled and closed, or None.
         pending_cancels, pending_replaces: requests not answered yet, by their own ids.
-        unknown_requests: those of them whose sending had no known outcome.
-        confirmed_requests: those of them that the venue says it has.
+        unknown_requests, confirmed_requests: those of no known outcome; those that the venue says it has.
         refused_cancel: a cancel refused before the venue knew the order: asked for again when it does.
         reason: the last refusal or cancellation text, as the venue or our risk gate worded it.
         created_ts_ns, updated_ts_ns: event times, integer nanoseconds UTC.
@@ -220,8 +220,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     adjusted: Decimal = ZERO
     ending: Ending | None = None
     amended_by: str = ""
+    restatements: tuple[tuple[int, Decimal], ...] = ()
+    reductions: tuple[tuple[int, Decimal], ...] = ()
     terms_ts_ns: int = 0
     ended_ts_ns: int = 0
+    counted_ts_ns: int = 0
+    reopened_ts_ns: int = 0
     closed_from: OrderState | None = None
     pending_cancels: tuple[str, ...] = ()
     pending_replaces: tuple[PendingReplace, ...] = ()
@@ -357,10 +361,7 @@ _FLAGS: Final[tuple[tuple[str, Callable[[Order], bool]], ...]] = (
     ("pending_cancel", lambda order: bool(order.pending_cancels)),
     ("pending_replace", lambda order: bool(order.pending_replaces)),
     ("cancel_unknown", lambda order: any(key in order.pending_cancels for key in order.unknown_requests)),
-    (
-        "amend_unknown",
-        lambda order: any(pending.request_id in order.unknown_requests for pending in order.pending_replaces),
-    ),
+    ("amend_unknown", lambda one: any(p.request_id in one.unknown_requests for p in one.pending_replaces)),
     ("suspended", lambda order: order.suspended),
     ("stopped", lambda order: order.stopped),
     ("done_for_day", lambda order: order.done_for_day),

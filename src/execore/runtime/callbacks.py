@@ -68,14 +68,26 @@ class ThreadCallbacks:
                 self._lock.notify()
                 return
             self._begun += 1
+        self._begin()
+
+    def begin_again(self) -> None:
+        """Begin a thread if calls wait and there is none, as the system gave none then. Call it often."""
+        with self._lock:
+            if self._begun or not self._calls:
+                return
+            self._begun += 1
+        self._begin()
+
+    def _begin(self) -> None:
         try:
             threading.Thread(target=self._work, name="execore callbacks", daemon=True).start()
-        except RuntimeError:  # the system gives no more threads: it waits for one of those there are
+        except RuntimeError:  # the system gives no more threads: the call waits for one of those there are
             with self._lock:
                 self._begun -= 1
 
     def close(self, timeout_seconds: float = 0.0) -> None:
         """Take nothing more; wait at most so long for what was taken. What runs on ends with the process."""
+        self.begin_again()
         with self._lock:
             self._is_closed = True
             self._lock.notify_all()

@@ -48,9 +48,9 @@ def changes_of(state: BookState, records: Sequence[Record]) -> Changes:
         if kind is events.OrderReowned or (kind is events.OrderAcknowledged and changed.side is not None):
             # Fills, kept apart so far, are in the positions now, whatever symbol each of them named.
             symbols |= dict.fromkeys(execution.symbol for execution in state.orders.executions)
-            changes = _with_disclosure(changes, record, order.side)
+            changes = _with_disclosure(changes, record, order.side if changed.side is None else changed.side)
         if kind in _KEYED:
-            keys += _keys_of(event, order)
+            keys += _keys_of(event)
     merely_traded = _merely_traded(orders, map(find, traded))
     for order in orders.values():
         for venue_order_id in state.orders.ids.former_venue_ids(order):
@@ -73,9 +73,10 @@ def _merely_traded(orders: dict[str, Order], traded: Iterable[Order]) -> list[Or
 def _with_disclosure(
     changes: list[FillChange | FillsDisclosed], record: Record, side: Side
 ) -> list[FillChange | FillsDisclosed]:
-    """The changes, and that the fills of the event's order have a side from here on.
+    """The changes, and that the fills of the event's order have a side from here on, if it has ``side`` then.
 
-    ``side`` is the order's as it is now. Where a later record of the batch told it, an earlier one did not.
+    An old ``OrderReowned`` does not say, and is given the side of now. Where a later record of the batch told
+    that, the earlier one did not.
     """
     key: str = record.event.client_order_id  # type: ignore[union-attr]  # an order event
     if type(record.event) is events.OrderAcknowledged:
@@ -85,9 +86,12 @@ def _with_disclosure(
     return changes
 
 
-def _keys_of(event: events.OrderEvent, order: Order) -> list[tuple[Key, str]]:
-    """Ids that this event makes stand for its order, beside those that the order's own row shows."""
-    owner = order.client_order_id
+def _keys_of(event: events.OrderEvent) -> list[tuple[Key, str]]:
+    """Ids that this event makes stand for its order, beside those that the order's own row shows.
+
+    For the order that it was then: who has taken that over since is found by its own id.
+    """
+    owner = event.client_order_id
     if isinstance(event, _REQUESTED):
         return [(Key(KeyKind.ORDER, event.request_id), owner)]
     if isinstance(event, events.OrderReowned):

@@ -297,15 +297,23 @@ def open_runtime(
             opened.close()
         raise
     own_journal = opened if isinstance(journal, str) else None
-    runtime = Runtime(loop, own_journal, ThreadCallbacks(_ignore), listeners)
+    callbacks = ThreadCallbacks(_ignore)
+    runtime = Runtime(loop, own_journal, callbacks, listeners)
     snapshotter = _snapshotter(opened, wanted, snapshot_every)
     clockwork = Clockwork(loop, timers, around.monotonic_ns, poll_seconds, snapshotter)
+    tick = partial(_tick, clockwork, callbacks, listeners)
     if event_loop is not None:
-        runtime.run_on(AsyncioDriver(loop, clockwork.tick, event_loop), clockwork, ())
+        runtime.run_on(AsyncioDriver(loop, tick, event_loop), clockwork, ())
     else:
-        driver = ThreadDriver(loop, clockwork.tick)
+        driver = ThreadDriver(loop, tick)
         runtime.run_on(driver, clockwork, _own_lanes(loop, driver))
     return runtime
+
+
+def _tick(clockwork: Clockwork, *callbacks: ThreadCallbacks) -> float:
+    for each in callbacks:
+        each.begin_again()
+    return clockwork.tick()
 
 
 def _checked(books: Sequence[BookSettings]) -> Sequence[BookSettings]:

@@ -36,17 +36,26 @@ def closing_on_signals(
     asked: SimpleQueue[bool] = SimpleQueue()  # a signal may come while any lock is held: this has none
 
     def close() -> None:
+        runtime.close(cancel_open=cancel_open, timeout_seconds=timeout_seconds)
+
+    def wait() -> None:
         if asked.get():
-            runtime.close(cancel_open=cancel_open, timeout_seconds=timeout_seconds)
+            try:  # not a daemon: the process is to end after the books are closed
+                threading.Thread(target=close, name="execore closing", daemon=False).start()
+            except RuntimeError:  # the system gives none
+                close()
 
     def on_signal(number: int, frame: object) -> None:
         asked.put(True)
 
+    waiting = threading.Thread(target=wait, name="execore waiting for a signal", daemon=True)
     before = {each: signal.signal(each, on_signal) for each in signals}
     try:
-        threading.Thread(target=close, name="execore closing").start()
+        waiting.start()
         yield
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
         asked.put(False)
+        if waiting.ident is not None:
+            waiting.join()  # by then, what a signal asked for has begun

@@ -36,7 +36,7 @@ class TablesState(StrEnum):
     HOLD = "hold"
     """They are what the records make, and so are the snapshots."""
     LAG = "lag"
-    """They say themselves that they are not complete: opening the book builds them anew."""
+    """They are plainly not complete, or not those of this version: opening the book builds them anew."""
     DIFFER = "differ"
     NEWER_SCHEMA = "newer_schema"
     """A newer execore wrote the records: this one cannot say."""
@@ -100,20 +100,25 @@ def check_tables(
 
 
 def rebuild_tables(journal: SqliteJournal, book: str, progress: Callable[[int], None] | None = None) -> None:
-    """Build a book's tables anew from its records, and all indexes; remove its snapshots.
+    """Build the tables and indexes of a journal anew from its records; remove the book's snapshots.
 
-    Interrupted, the tables lag, and the next opening of the book does the rest.
+    The book comes first, then the others, as they have the same tables. Interrupted, the tables lag, and the
+    next opening of a book does the rest.
 
     Raises:
         ChainBroken, NewerSchema: the records cannot be folded. JournalError: as ``Journal.append``.
     """
     remove_snapshots(journal.path, book)
-    journal.reindex()  # first: to remove a row by an index that lacks it is one more damage
-    journal.clear_projections(book)
+    journal.make_tables_anew()  # not emptied: to remove a row by an index that lacks it is one more damage
     catch_up_projections(journal, book, progress)
+    for other in journal.books():
+        catch_up_projections(journal, other)
 
 
-_LAG: Final = "the tables lag behind the records, and say so: opening the book builds them anew"
+_LAG: Final = (
+    "the tables lag behind the records, and say so, or one of them or an index was lost or altered: "
+    "opening the book builds them anew"
+)
 
 
 def _advice(path: str, book: str, last: int) -> str:

@@ -52,8 +52,10 @@ def orders_by_state(journal: SqliteJournal, book: str) -> dict[str, int]:
         NotAJournal, BookClosed: the journal cannot be read. JournalError: its tables lag.
     """
     _check_complete(journal, book)
-    counted = journal.select("SELECT state, count(*) FROM orders WHERE book=? GROUP BY state", (book,))
-    return dict(sorted(counted))
+    counted = journal.select(
+        "SELECT state, count(*) FROM orders WHERE book=? GROUP BY state ORDER BY state", (book,)
+    )
+    return dict(counted)
 
 
 def order(
@@ -113,6 +115,8 @@ def positions(
 
 def _orders(journal: SqliteJournal, **filters: str | None) -> Iterator[View]:
     for view in _select(journal, "orders", _ORDER_KEYS, filters, "book, client_order_id"):
+        if not (isinstance(view["flags"], str) and isinstance(view["updated_ts_ns"], int)):
+            raise _damaged(journal, view, "flags is no text, or updated_ts_ns no number")
         view["venue_order_id"] = view["venue_order_id"] or None
         view["flags"] = view["flags"].split(",") if view["flags"] else []
         view["metadata"] = _loaded(journal, view, "metadata")
@@ -122,11 +126,15 @@ def _orders(journal: SqliteJournal, **filters: str | None) -> Iterator[View]:
 def _loaded(journal: SqliteJournal, view: View, column: str) -> Any:
     try:
         return json.loads(view[column])
-    except (ValueError, RecursionError) as error:
-        raise NotAJournal(
-            f"{journal.path} is damaged: {column} of a row of book {view['book']!r} is not JSON ({error})",
-            "Run `execore audit verify`; if the chain holds, `execore audit rebuild`",
-        ) from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _damaged(journal, view, f"{column} is not JSON ({error})") from error
+
+
+def _damaged(journal: SqliteJournal, view: View, what: str) -> NotAJournal:
+    return NotAJournal(
+        f"{journal.path} is damaged: of a row of book {view['book']!r}, {what}",
+        "Run `execore audit verify`; if the chain holds, `execore audit rebuild`",
+    )
 
 
 def _check_complete(journal: SqliteJournal, book: str | None) -> None:
