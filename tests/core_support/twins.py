@@ -10,6 +10,7 @@ from typing import Any
 from execore.core.book_state import BookState
 from execore.core.engine import step
 from execore.core.invariants import check
+from execore.core.order_ledger import OrderLedger
 from execore.core.recall import needs, needs_past
 from execore.core.snapshot import restore, snapshot_of
 from execore.journal.codec import decode_record, encode_record
@@ -23,6 +24,17 @@ from execore.model.records import Record, StoredRecord
 from execore.model.requests import Input
 from execore.runtime.archive import Archive
 from execore.runtime.projecting import changes_of
+
+
+def who_has(orders: OrderLedger, key: Key) -> str | None:
+    """The order that a key stands for, in a ledger that keeps everything."""
+    if key.kind is KeyKind.ORDER:
+        return orders.owner_of_id(key.text)
+    if key.kind is KeyKind.VENUE_ORDER:
+        order = orders.by_venue_order_id(key.text, key.symbol)
+        return None if order is None else order.client_order_id
+    execution = orders.executions.reported(key.text)
+    return None if execution is None else orders.get(execution.client_order_id).client_order_id
 
 
 class NaiveJournal:
@@ -49,18 +61,8 @@ class NaiveJournal:
         return iter(self.lines.get(client_order_id, []))
 
     def find_orders(self, book: str, keys: Sequence[Key]) -> dict[Key, str]:
-        found = {key: self._find(key) for key in keys}
+        found = {key: who_has(self.replayed.orders, key) for key in keys}
         return {key: order for key, order in found.items() if order is not None}
-
-    def _find(self, key: Key) -> str | None:
-        orders = self.replayed.orders
-        if key.kind is KeyKind.ORDER:
-            return orders.owner_of_id(key.text)
-        if key.kind is KeyKind.VENUE_ORDER:
-            order = orders.by_venue_order_id(key.text, key.symbol)
-            return None if order is None else order.client_order_id
-        execution = orders.executions.reported(key.text)
-        return None if execution is None else orders.get(execution.client_order_id).client_order_id
 
     def trades(self, book: str, symbol: str) -> Iterator[tuple[str, events.Trade]]:
         for key, execution in self.replayed.orders.executions.standing_items():

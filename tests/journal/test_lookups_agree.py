@@ -7,6 +7,7 @@ import pytest
 
 from core_support.desk import BITCOIN, FUTURE
 from core_support.random_book import Traffic
+from core_support.twins import who_has
 from execore.core.book_state import BookState
 from execore.core.engine import open_book, step
 from execore.core.executions import execution_key
@@ -74,14 +75,7 @@ class Recorded:
 
     def meant(self, key: Key) -> str | None:
         """What the ledger says."""
-        orders = self.state.orders
-        if key.kind is KeyKind.ORDER:
-            return orders.owner_of_id(key.text)
-        if key.kind is KeyKind.VENUE_ORDER:
-            order = orders.by_venue_order_id(key.text, key.symbol)
-            return None if order is None else order.client_order_id
-        execution = orders.executions.reported(key.text)
-        return None if execution is None else orders.get(execution.client_order_id).client_order_id
+        return who_has(self.state.orders, key)
 
 
 @pytest.mark.parametrize("seed", range(24))

@@ -287,8 +287,8 @@ def test_a_flood_of_requests_does_not_keep_reports_waiting() -> None:
         flooding = threading.Thread(target=flood)
         flooding.start()
         try:
-            book.submit(order(2)).wait(PATIENCE)
-            book.until("order-2", OrderState.FILLED).wait(PATIENCE)
+            assert book.submit(order(2)).wait(PATIENCE).outcome is Outcome.APPLIED
+            assert book.until("order-2", OrderState.FILLED).wait(PATIENCE).filled == order(2).quantity
         finally:
             over.set()
             flooding.join(PATIENCE)
@@ -556,9 +556,10 @@ def test_no_request_is_lost_between_asking_and_closing() -> None:
         together(5, ask)
         for handle in handles:
             try:
-                handle.wait(PATIENCE)
+                assert handle.wait(PATIENCE).outcome is Outcome.APPLIED
             except BookClosed:
                 continue
+        assert all(handle.is_settled for handle in handles)
 
 
 # --- bugs, ours and others' ---------------------------------------------------------------------------------
@@ -631,8 +632,9 @@ def test_a_client_that_ends_its_thread_is_told() -> None:
 
     told = Alerts()
     with opened(None, Quits(), on_alert=told) as runtime:
-        runtime.book().submit(order(1)).wait(PATIENCE)
+        assert runtime.book().submit(order(1)).wait(PATIENCE).outcome is Outcome.APPLIED
         told.wait_for("book_closed")
+        assert runtime.book().is_closed
 
 
 def test_what_a_book_stepped_before_it_broke_is_not_told_as_done() -> None:

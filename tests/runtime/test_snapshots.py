@@ -183,7 +183,9 @@ def test_where_no_process_can_be_begun_no_snapshot_is_taken_and_nothing_else_hap
     monkeypatch.setattr("execore.runtime.snapshots.subprocess.Popen", none_left)
     snapshotter = Snapshotter(str(tmp_path / "book.db"), every_records=20)
     snapshotter.look("main", 20)
+    assert snapshotter._running is None
     snapshotter.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_runtime_has_snapshots_taken_by_itself(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a caller may ask of a book, whoever answers: at once (``Book``) or through a handle (``Runtime``)."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -53,14 +54,15 @@ class Ask(msgspec.Struct, frozen=True, eq=False):
     group_id: str = ""
 
 
-class Asking(Generic[One, Many]):
+class Asking(ABC, Generic[One, Many]):
     """The requests of one book. What they return says how it is answered: an answer, or a handle on it."""
 
     def __init__(self, maker: InputMaker) -> None:
         self._maker = maker
 
+    @abstractmethod
     def _ask(self, ask: Ask) -> Any:
-        raise NotImplementedError
+        """Have it recorded and carried out; return the answer, or a handle on it."""
 
     def submit(self, order: OrderRequest, *, actor: str = "") -> One:
         """Create an order, ask risk, record it, and send it.
