@@ -19,21 +19,27 @@ from execore.core.risk_hook import OrderLimits, RiskContext, RiskHook
 from execore.journal.audit_log import AuditLog
 from execore.journal.memory import MemoryJournal
 from execore.journal.sqlite import SqliteJournal
-from execore.model import events, failures, reports
+from execore.model import entries, events, failures, reports
 from execore.model.answers import Answer, Outcome, Refusal
 from execore.model.effects import Alert
 from execore.model.errors import ExecoreError, InvalidInput
 from execore.model.groups import Group, GroupKind, GroupState
 from execore.model.instruments import Instrument
+from execore.model.lots import Lot, LotChoice
 from execore.model.orders import Order, OrderRequest
 from execore.model.requests import RiskResult
 from execore.model.vocabulary import (
+    ClosingReason,
     CostMethod,
     Expiry,
+    Flow,
     InstrumentKind,
+    OptionRight,
     OrderState,
     OrderType,
     OrdStatus,
+    PositionMode,
+    PositionSide,
     RestatementReason,
     RiskDecision,
     Side,
@@ -56,16 +62,21 @@ __all__ = [
     "Book",
     "BookSettings",
     "Capabilities",
+    "ClosingReason",
     "CostMethod",
     "ExecoreError",
     "Expiry",
+    "Flow",
     "Group",
     "GroupKind",
     "GroupState",
     "Instrument",
     "InstrumentKind",
     "InvalidInput",
+    "Lot",
+    "LotChoice",
     "MemoryJournal",
+    "OptionRight",
     "OrdStatus",
     "Order",
     "OrderLedger",
@@ -76,6 +87,8 @@ __all__ = [
     "OrderType",
     "Outcome",
     "PositionLedger",
+    "PositionMode",
+    "PositionSide",
     "Refusal",
     "RestatementReason",
     "RetryPolicy",
@@ -92,6 +105,7 @@ __all__ = [
     "TradingCalendar",
     "Venue",
     "WeeklyCalendar",
+    "entries",
     "events",
     "failures",
     "open_book",

@@ -381,7 +381,7 @@ def test_tables_that_differ_from_the_records_are_found_and_rebuilt(book: Path) -
     assert all(row.keys() == {"table", "key", "holds", "records_say"} for row in found["differences"])
     result = run("audit", "verify", "--journal", book)
     assert result.exit_code == 1
-    assert "positions BTC-USD: quantity=9; the records say: quantity=" in result.stdout
+    assert "positions BTC-USD net: quantity=9; the records say: quantity=" in result.stdout
     assert f"execore audit rebuild --journal {book} --book main" in result.stdout
     (unlooked,) = lines("audit", "verify", "--journal", book, "--no-tables")
     assert (unlooked["ok"], unlooked["tables"]) == (True, None)

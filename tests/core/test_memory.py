@@ -190,7 +190,7 @@ def test_a_bust_reckons_with_executions_that_memory_has_let_go_of() -> None:
     with pytest.raises(InvariantViolation, match="past of BTC-USD"):
         step(desk.state, bust)
     archive.load(full, [bust])
-    full.past = {"BTC-USD": archive.past("BTC-USD")}
+    full.past = archive.past(["BTC-USD"])
     step(full, bust)
     assert full.positions.position("BTC-USD").quantity == 1
     assert full.positions.position("BTC-USD").cost_basis == 100
@@ -206,7 +206,7 @@ def test_the_past_goes_on_with_what_the_step_itself_makes_of_it() -> None:
     awaited = fill(client_order_id="o2", execution_id="E9")
     archive.load(desk.state, [awaited])
     assert needs_past(desk.state, awaited) == ("BTC-USD",)
-    desk.state.past = {"BTC-USD": archive.past("BTC-USD")}
+    desk.state.past = archive.past(["BTC-USD"])
     answer = step(desk.state, awaited)
     assert [type(event) for event in answer.events] == [events.FillBooked, events.TradeCancelled]
     assert desk.held == 1

@@ -26,6 +26,7 @@ from execore.model import effects, events, reports, requests
 from execore.model.answers import Answer, Outcome
 from execore.model.errors import (
     DuplicateClientOrderId,
+    DuplicateEntryId,
     InvalidInput,
     InvalidPrice,
     InvalidQuantity,
@@ -460,7 +461,7 @@ def test_undisclosed_fills_are_settled_when_their_owner_is_found() -> None:
     external_fill(desk, "E1", "0.4", side=None)
     desk.acknowledge()
     assert desk.held == Decimal("-0.4")
-    assert desk.state.positions.undisclosed("BTC-USD") == 0
+    assert desk.state.positions.position("BTC-USD").undisclosed == 0
 
 
 def test_undisclosed_fills_follow_their_order_through_an_owner_as_silent() -> None:
@@ -1112,7 +1113,7 @@ def test_cash_is_transferred_once() -> None:
     assert desk.take(transfer).outcome is Outcome.APPLIED
     assert desk.take(transfer).outcome is Outcome.ALREADY_DONE
     other = requests.TransferCash(ts_ns=0, transfer_id="t1", currency="USD", amount=Decimal(6))
-    with pytest.raises(DuplicateClientOrderId, match="t1"):
+    with pytest.raises(DuplicateEntryId, match="t1"):
         desk.take(other)
     assert desk.state.positions.cash() == {"USD": 5}
     assert_replays(desk)
@@ -1124,7 +1125,7 @@ def test_an_instrument_may_change_its_tick_and_never_what_the_books_are_counted_
     assert desk.take(requests.DefineInstrument(ts_ns=0, instrument=BITCOIN)).outcome is Outcome.ALREADY_DONE
     desk.take(requests.DefineInstrument(ts_ns=0, instrument=finer))
     desk.submit(price="100.001")
-    fixed = {"unit": "ETH", "currency": "EUR", "kind": "equity", "multiplier": Decimal(2)}
+    fixed = {"unit": "ETH", "currency": "EUR", "kind": "equity"}
     for field, value in fixed.items():
         other = replace(finer, **{"base_currency" if field == "unit" else field: value})
         with pytest.raises(InvalidInput) as caught:

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 
 from core_support.desk import BITCOIN, FUTURE
 from execore.core.accounts import Accounts
-from execore.core.position_ledger import FillEffect, PositionLedger, currency_quantum, position_to_dict
+from execore.core.fills import FillEffect
+from execore.core.instrument_rules import currency_quantum
+from execore.core.position import position_to_dict
+from execore.core.position_ledger import PositionLedger
 from execore.model.errors import InvalidInput, InvariantViolation, UnknownInstrument
 from execore.model.instruments import Instrument
 from execore.model.money import BASIS_QUANTUM, EXACT

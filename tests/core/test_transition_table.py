@@ -6,11 +6,11 @@ from typing import Final
 import pytest
 
 from execore.core.decisions import decide
-from execore.core.executions import execution_key
 from execore.core.order_ledger import OrderLedger
 from execore.core.transition_table import RULES, OrderInput, Reaction
 from execore.model import events, requests
 from execore.model.answers import Outcome
+from execore.model.keys import execution_key
 from execore.model.orders import Order
 from execore.model.vocabulary import OrderState
 from execore.testing.coverage_page import is_alerted, reached

@@ -9,6 +9,7 @@ from typing import Any
 
 from execore.core.book_state import BookState
 from execore.core.engine import step
+from execore.core.executions import symbols_in
 from execore.core.invariants import check
 from execore.core.order_ledger import OrderLedger
 from execore.core.recall import needs, needs_past
@@ -22,6 +23,7 @@ from execore.model.keys import Key, KeyKind
 from execore.model.money import exactly
 from execore.model.records import Record, StoredRecord
 from execore.model.requests import Input
+from execore.model.trades import PastItem
 from execore.runtime.archive import Archive
 from execore.runtime.projecting import changes_of
 
@@ -64,10 +66,14 @@ class NaiveJournal:
         found = {key: who_has(self.replayed.orders, key) for key in keys}
         return {key: order for key, order in found.items() if order is not None}
 
-    def trades(self, book: str, symbol: str) -> Iterator[tuple[str, events.Trade]]:
-        for key, execution in self.replayed.orders.executions.standing_items():
-            if execution.symbol == symbol:
-                yield key, execution
+    def past(self, book: str, symbols: Sequence[str]) -> Iterator[tuple[str, PastItem]]:
+        orders = self.replayed.orders
+        for key, item in orders.executions.items(orders.strategy_of):
+            if any(symbol in symbols for symbol in symbols_in(item)):
+                yield key, item
+
+    def find_entries(self, book: str, entry_ids: Sequence[str]) -> list[Any]:
+        return [self.replayed.entries[one] for one in entry_ids if one in self.replayed.entries]
 
 
 class RealJournal(MemoryJournal):
@@ -112,9 +118,9 @@ class Twins:
         answer, error = _stepped(self.full, cause)
         self.archive.load(self.lean, [cause])
         self.wanted_past = needs_past(self.lean, cause)
-        self.lean.past = {symbol: self.archive.past(symbol) for symbol in self.wanted_past}
+        self.lean.past = self.archive.past(self.wanted_past) if self.wanted_past else ()
         answer_of_lean, error_of_lean = _stepped(self.lean, cause)
-        self.lean.past = {}
+        self.lean.past = ()
         assert repr(error_of_lean) == repr(error), cause
         assert answer_of_lean == answer, (cause, answer_of_lean, answer)
         if answer is not None and answer.events:

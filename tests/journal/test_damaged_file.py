@@ -50,7 +50,7 @@ def read_views(path: Path) -> None:
             list(view(journal, book="main"))
         queries.orders_by_state(journal, "main")
         queries.order(journal, book="main", venue_order_id="V1")
-        list(journal.trades("main", BITCOIN.symbol))
+        list(journal.past("main", [BITCOIN.symbol]))
         journal.find_orders("main", [Key(kind, "E1") for kind in KeyKind])
 
 

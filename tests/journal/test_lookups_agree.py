@@ -10,15 +10,16 @@ from core_support.random_book import Traffic
 from core_support.twins import who_has
 from execore.core.book_state import BookState
 from execore.core.engine import open_book, step
-from execore.core.executions import execution_key
+from execore.core.trade_changes import trade_of
 from execore.journal.memory import MemoryJournal
 from execore.journal.protocol import Append, Changes, Journal
 from execore.journal.sqlite import SqliteJournal
 from execore.model import events
 from execore.model.errors import InvalidInput
-from execore.model.keys import Key, KeyKind
+from execore.model.keys import Key, KeyKind, execution_key
 from execore.model.money import exactly
 from execore.model.records import Record
+from execore.model.trades import PastItem, PastTrade
 from execore.model.vocabulary import CostMethod
 from execore.runtime.projecting import changes_of
 
@@ -35,15 +36,15 @@ class Recorded:
         instruments = [events.InstrumentDefined(instrument) for instrument in (BITCOIN, FUTURE)]
         for event in instruments:
             self.state.apply(event, 0)
-        self.commit([first, *instruments])
+        self.commit([(0, first), *((0, event) for event in instruments)])
         self.traffic = Traffic(seed, self.state)
 
     def run(self, inputs: int) -> None:
         """Step random inputs; a few of them to a commit."""
-        told: list[events.AnyEvent] = []
+        told: list[tuple[int, events.AnyEvent]] = []
         for cause in self.traffic.inputs(inputs):
             try:
-                told += step(self.state, cause).events
+                told += [(cause.ts_ns, event) for event in step(self.state, cause).events]
             except InvalidInput:
                 continue
             if self.traffic.chance(0.4):
@@ -52,9 +53,10 @@ class Recorded:
         self.commit(told)
 
     @exactly
-    def commit(self, told: Sequence[events.AnyEvent]) -> None:
+    def commit(self, told: Sequence[tuple[int, events.AnyEvent]]) -> None:
         records = [
-            Record(number, BOOK, 0, 0, "", "", event) for number, event in enumerate(told, self.sequence + 1)
+            Record(number, BOOK, ts_ns, 0, "", "", event)
+            for number, (ts_ns, event) in enumerate(told, self.sequence + 1)
         ]
         changes = changes_of(self.state, records) if records else Changes()
         for journal in self.journals:
@@ -91,21 +93,21 @@ def test_every_key_and_every_trade_of_a_random_book_is_found(tmp_path: Path, see
             for journal in (memory, sqlite):
                 assert journal.find_orders(BOOK, keys) == meant
                 for symbol in (BITCOIN.symbol, FUTURE.symbol):
-                    assert list(journal.trades(BOOK, symbol)) == standing(book.state, symbol)
+                    past = list(journal.past(BOOK, [symbol]))
+                    assert past[0][1] == book.state.positions.instrument(symbol)
+                    assert past[1:] == standing(book.state, symbol)
 
 
-def standing(state: BookState, symbol: str) -> list[tuple[str, events.Trade]]:
+def standing(state: BookState, symbol: str) -> list[tuple[str, PastItem]]:
     """The ledger's executions in an instrument, in order, each as its terms alone."""
     return [
         (
             key,
-            events.Trade(
-                symbol,
-                execution.side,
-                execution.quantity,
-                execution.price,
-                execution.fee,
-                execution.fee_currency,
+            PastTrade(
+                key,
+                execution.ts_ns,
+                state.orders.strategy_of(execution.client_order_id),
+                trade_of(execution),
             ),
         )
         for key, execution in state.orders.executions.standing_items()

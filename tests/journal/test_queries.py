@@ -170,6 +170,9 @@ def test_fills_and_positions(journal: SqliteJournal) -> None:
             "price": "100.25",
             "fee": "0.0000001",
             "fee_currency": "USD",
+            "position_side": "net",
+            "settlement_date": "",
+            "lots": [],
             "ts_event_ns": 1_700_000_000_000_007_000,
             "late": False,
             "status": "booked",
@@ -179,6 +182,8 @@ def test_fills_and_positions(journal: SqliteJournal) -> None:
         {
             "book": "main",
             "symbol": "BTC-USD",
+            "position_side": "net",
+            "strategy": None,
             "quantity": "4.5",
             "unit": "BTC",
             "average_cost": "33.416666666667",
@@ -187,7 +192,9 @@ def test_fills_and_positions(journal: SqliteJournal) -> None:
             "currency": "USD",
             "fees": {},
             "fees_in_kind": "0",
+            "flows": {},
             "undisclosed": "0",
+            "opened_ts_ns": None,
         }
     ]
     assert list(queries.positions(journal, symbol="none such")) == []
@@ -203,7 +210,7 @@ def test_projections_are_cleared_and_rebuilt(journal: SqliteJournal) -> None:
             with pytest.raises(JournalError, match=r"tables of book 'main' lag.*Open the book once"):
                 list(view(journal, book=book))
         assert list(view(journal, book="none such")) == []
-    assert [list(journal.select(f"SELECT * FROM {table}")) for table in PROJECTION_TABLES] == [[], [], [], []]
+    assert [list(journal.select(f"SELECT * FROM {table}")) for table in PROJECTION_TABLES] == [[]] * 5
     for number in (1, 2, 3):
         changes = lifecycle(number, number * 3 - 1)[1]
         journal.write_projections(BOOK, number * 3 + 1, changes)

@@ -224,8 +224,8 @@ MUTATIONS = [
     Mutation(
         "a fill is booked in the order ledger only",
         "core/book_state.py",
-        "        self.positions.post(effect)\n        if event.cumulative:",
-        "        if event.cumulative:",
+        "        self.positions.post(effect, event, ts_ns, strategy)\n",
+        "",
         (f"{BOOK}::test_a_fill_enters_both_ledgers",),
     ),
     Mutation(
@@ -266,8 +266,8 @@ MUTATIONS = [
     Mutation(
         "a bust leaves the books as they were",
         "core/book_state.py",
-        "return replace(event, postings=self.positions.plan_change(event.was.symbol, trades))",
-        "return event",
+        "changed = replace(event, postings=restated.postings, lots=restated.lots)",
+        "changed = event",
         (
             "core/test_whole_life.py::test_a_bust_takes_the_quantity_from_our_own_ledger_and_opens_the_order_again",
         ),

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import apsw
-import msgspec
 import pytest
 
 from execore import (
@@ -772,8 +771,6 @@ def refusing(order: OrderRequest, instrument: Instrument) -> None:
         raise InvalidInput("strategy", "is not wanted here")
 
 
-FIVEFOLD = msgspec.structs.replace(BITCOIN, multiplier=Decimal(5))
-
 BAD_CALLS: list[tuple[str, Callable[[Book], object], type[InvalidInput]]] = [
     ("a float quantity", lambda book: book.submit(order(2, quantity=0.5)), InvalidNumber),
     ("a float price", lambda book: book.submit(order(2, price=100.0)), InvalidNumber),
@@ -799,7 +796,6 @@ BAD_CALLS: list[tuple[str, Callable[[Book], object], type[InvalidInput]]] = [
     ("a float transfer", lambda book: book.transfer_cash("t1", "USD", 0.1), InvalidNumber),  # type: ignore[arg-type]
     ("another currency", lambda book: book.define_instrument(Instrument(symbol="BTC-USD", currency="EUR")),
      InvalidInput),
-    ("another multiplier", lambda book: book.define_instrument(FIVEFOLD), InvalidInput),
 ]  # fmt: skip
 
 
@@ -1039,19 +1035,19 @@ def test_a_closed_book_does_nothing_more(book: Book) -> None:
 
 def test_an_unknown_cost_method_makes_no_journal(tmp_path: Path) -> None:
     with pytest.raises(UnknownEnumValue, match=r"cost_method.*average"):
-        open_book(str(tmp_path / "book.db"), cost_method="fifo")
+        open_book(str(tmp_path / "book.db"), cost_method="dearest")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_book_keeps_the_cost_method_it_began_with(
-    journal: MemoryJournal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_book_keeps_the_cost_method_and_the_position_mode_it_began_with(journal: MemoryJournal) -> None:
     head = open_book(journal).head
-    # There is one method so far: another one is anything else.
-    monkeypatch.setattr("execore.runtime.opening.to_word", lambda value, words, field: "fifo")
     with pytest.raises(InvalidConfiguration, match="began with average, not fifo"):
-        open_book(journal)
+        open_book(journal, cost_method="fifo")
+    with pytest.raises(InvalidConfiguration, match="began with netting, not hedging"):
+        open_book(journal, position_mode="hedging")
     assert journal.head("main") == head
+    hedging = open_book(journal, "other", cost_method="lifo", position_mode="hedging")
+    assert (hedging.positions.cost_method, hedging.positions.position_mode) == ("lifo", "hedging")
 
 
 def test_an_empty_journal_is_begun_once(journal: MemoryJournal) -> None:

@@ -10,6 +10,7 @@ import pytest
 from execore.journal.sqlite import SqliteJournal
 from execore.model.keys import Key, KeyKind
 from execore.model.reports import AcknowledgeReport, FillReport, TradeCancelReport, VenueReport
+from execore.model.trades import PastTrade
 from execore.model.vocabulary import Side
 from execore.runtime.book import open_book
 from execore.runtime.table_check import check_tables, rebuild_tables
@@ -46,14 +47,16 @@ def test_a_side_is_the_one_told_then_and_not_that_of_who_took_over(
         for reports in commits:
             book.apply(reports)
         assert book.positions.position("BTC-USD").quantity == -4
-        trades = list(journal.trades("main", "BTC-USD"))
-        assert [(trade.side, trade.quantity) for _, trade in trades] == [
+        trades = list(journal.past("main", ["BTC-USD"]))
+        assert [
+            (item.trade.side, item.trade.quantity) for _, item in trades if isinstance(item, PastTrade)
+        ] == [
             (Side.SELL, Decimal(3)),
             (Side.SELL, Decimal(1)),
         ]
         assert check_tables(journal, "main").differences == ()
         rebuild_tables(journal, "main")
-        assert list(journal.trades("main", "BTC-USD")) == trades
+        assert list(journal.past("main", ["BTC-USD"])) == trades
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_the_record_where_the_chain_breaks_is_named_and_no_later_page_is_read(
     stored = records[index]
     match damage:
         case "changed":
-            records[index] = replace(stored, data=stored.data.replace(b'"schema":1', b'"schema":1 '))
+            records[index] = replace(stored, data=stored.data.replace(b'"schema":2', b'"schema":2 '))
         case "missing":
             del records[index]
         case "twice":

@@ -68,7 +68,7 @@ DAMAGE = [
     ("DELETE FROM fills", FILL, "execution_id=E1", "nothing"),
     ("UPDATE fills SET execution_key='x'", FILL, "execution_key=", "execution_key=x"),
     ("UPDATE fills SET disclosed_sequence=3", FILL, "disclosed_sequence=NULL", "disclosed_sequence=3"),
-    ("UPDATE positions SET quantity='2'", ("positions", "BTC-USD"), "quantity=1", "quantity=2"),
+    ("UPDATE positions SET quantity='2'", ("positions", "BTC-USD net"), "quantity=1", "quantity=2"),
     ("DELETE FROM keys", ("keys", "order cancel-1"), "client_order_id=order-2", "nothing"),
     ("UPDATE keys SET client_order_id='order-1'", ("keys", "order cancel-1"), "client_order_id=order-2",
      "client_order_id=order-1"),
@@ -153,7 +153,7 @@ def tamper(path: Path, old: str, new: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "state", "says"),
     [
-        ('"schema":1', '"schema":99', TablesState.NEWER_SCHEMA, "Upgrade execore"),
+        ('"schema":2', '"schema":99', TablesState.NEWER_SCHEMA, "Upgrade execore"),
         (
             '"client_order_id":"order-2"',
             '"client_order_id":"nobody"',

@@ -3,7 +3,7 @@
 from typing import Any
 
 from execore import Book, SqliteJournal
-from execore.core.position_ledger import position_to_dict
+from execore.core.position import position_to_dict
 from execore.model.money import text_of
 from execore.runtime.projecting import catch_up_projections
 from execore.views import queries

@@ -14,11 +14,13 @@ import pytest
 
 from execore.core.book_state import BookState
 from execore.model import reports, requests
+from execore.model.entries import Entry, Split
 from execore.model.errors import InputFileError
 from execore.model.events import OrderAcknowledged
 from execore.model.group_requests import GroupRequest, ReleaseGroup, SubmitGroup
 from execore.model.groups import GroupKind
 from execore.model.instruments import Instrument
+from execore.model.lots import LotChoice
 from execore.model.orders import OrderRequest
 from execore.model.requests import Input, RiskResult, SubmitOrder
 from execore.model.vocabulary import RiskDecision
@@ -114,6 +116,7 @@ _TEXTS = {
     "reason": 'too late, "friend"',
     "trade_date": "2026-01-05",
     "corrects": "2027-01-05",
+    "settlement_date": "2026-01-07",
 }
 
 
@@ -164,7 +167,9 @@ def _sample_value(name: str, kind: type[Any]) -> Any:
         return _TEXTS.get(name, f"-{name}=1")
     if issubclass(kind, StrEnum):
         return list(kind)[0 if name == "side" else -1]
-    return {Decimal: Decimal("0.0000001"), bool: True, int: 7}[kind]
+    lots = (LotChoice("E 1", Decimal(2)),) if name == "lots" else ("2024-07-04",)
+    split = Split(entry_id="S 1", symbol="A B", new=Decimal(2), old=Decimal("0.5"))
+    return {Decimal: Decimal("0.0000001"), bool: True, int: 7, tuple: lots, Entry: split}[kind]
 
 
 @pytest.mark.parametrize(
@@ -252,7 +257,7 @@ def test_times_count_from_the_start() -> None:
         (f"{ORDER}restart now\n", 3, "restart alone"),
         ("instrument BTC/USD\n", 1, "currency is missing"),
         ("instrument BTC/USD USD tick_size=0\n", 1, "tick_size"),
-        ("cost_method fifo\n", 1, "average"),
+        ("cost_method dearest\n", 1, "average"),
         ("start 2026-01-05T14:30:00\n", 1, "no time zone"),
         ("start 9999-12-31T00:00:00Z\n", 1, "is no time"),
         ("book a b\n", 1, "takes one word"),

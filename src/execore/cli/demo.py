@@ -21,7 +21,7 @@ import typer
 
 from execore.cli.demo_trader import BITCOIN, BOOK, Failed, Restarted, Session, Task, Traded, Word, venue_setup
 from execore.cli.output import Advance, JsonOption, literal, out, print_json, print_rows, progress_bar, styled
-from execore.core.position_ledger import position_to_dict
+from execore.core.position import position_to_dict
 from execore.journal.anchor import anchor_path, read_anchor
 from execore.journal.audit_log import AuditLog, Verification
 from execore.journal.sqlite import SqliteJournal

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from execore import __version__
-from execore.cli import audit, bench, demo, read, replay, resolve, simulate, snapshot
+from execore.cli import audit, bench, demo, read, replay, resolve, simulate, snapshot, statement
 from execore.cli.output import complain, out, show_everything
 from execore.model.errors import (
     ExecoreError,
@@ -100,6 +100,7 @@ app.command()(read.orders)
 app.command()(read.order)
 app.command()(read.fills)
 app.command()(read.positions)
+app.command()(statement.statement)
 app.command()(resolve.resolve)
 app.command()(snapshot.snapshot)
 app.add_typer(audit.app, name="audit")

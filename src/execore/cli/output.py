@@ -149,10 +149,10 @@ def _cell(column: str, value: Any) -> str:
         return "–"
     if isinstance(value, list):
         return literal(", ".join(value))
-    return literal(_shortened(str(value)) if column in _NUMBERS else value)
+    return literal(shortened(str(value)) if column in _NUMBERS else value)
 
 
-def _shortened(number: str) -> str:
+def shortened(number: str) -> str:
     """A number for a person: eight decimals are enough to look at; JSON has all of them."""
     _, _, decimals = number.partition(".")
     if len(decimals) <= _SHOWN_DECIMALS:

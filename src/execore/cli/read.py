@@ -1,6 +1,7 @@
 """`orders`, `order`, `fills`, `positions`: what a journal holds, also while an engine writes it."""
 
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -14,12 +15,14 @@ from execore.cli.output import (
     print_rows,
     reading,
 )
+from execore.core.position import position_to_dict
 from execore.journal.audit_log import AuditLog
 from execore.journal.sqlite import SqliteJournal
 from execore.model.errors import UnknownOrder
 from execore.model.vocabulary import OrderState, to_word
+from execore.runtime.as_of import books_as_of
 from execore.views import queries
-from execore.views.trail import record_to_dict
+from execore.views.trail import parse_utc, record_to_dict
 
 _ORDER_COLUMNS = (
     "client_order_id",
@@ -45,6 +48,9 @@ _FILL_COLUMNS = (
     "status",
 )
 _POSITION_COLUMNS = ("symbol", "quantity", "average_cost", "cost_basis", "realised_pnl", "currency")
+
+_MAXIMUM_DIGITS: Final = 15
+"""More make no sequence: that is a time in nanoseconds."""
 
 SymbolOption = Annotated[str | None, typer.Option("--symbol", help="Only this instrument")]
 
@@ -115,9 +121,36 @@ def positions(
     journal: JournalOption = "sqlite:///execore-demo.db",
     book: BookOption = "main",
     symbol: SymbolOption = None,
+    by_strategy: Annotated[bool, typer.Option("--by-strategy", help="What each strategy holds")] = False,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="As they were before this time (UTC), or after this record")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the positions of a book, flat ones included."""
+    """List the positions of a book, flat ones included: as they are, or as they were."""
+    columns = ("symbol", "strategy", *_POSITION_COLUMNS[1:]) if by_strategy else _POSITION_COLUMNS
     with reading(journal, book) as opened:
-        rows = queries.positions(opened, book=book, symbol=symbol)
-        print_rows(rows, _POSITION_COLUMNS, f"positions of {book}", as_json=as_json)
+        if as_of is None:
+            rows = queries.positions(opened, book=book, symbol=symbol, by_strategy=by_strategy)
+        else:
+            rows = _positions_as_of(opened, book, symbol, as_of, by_strategy=by_strategy)
+        when = "" if as_of is None else f" as of {as_of}"
+        print_rows(rows, columns, f"positions of {book}{when}", as_json=as_json)
+
+
+def _positions_as_of(
+    journal: SqliteJournal, book: str, symbol: str | None, as_of: str, *, by_strategy: bool
+) -> Iterator[queries.View]:
+    """The same rows from the records, each with the ``sequence`` of the last one that counts."""
+    if as_of.isdecimal() and len(as_of) <= _MAXIMUM_DIGITS:
+        found = books_as_of(journal, book, sequence=int(as_of))
+    else:
+        found = books_as_of(journal, book, before_ns=parse_utc(as_of, "as-of"))
+    ledger = found.books.positions
+    for one in ledger.instruments():
+        divided = by_strategy and ledger.is_divided(one.symbol)
+        for section in ledger.sections(one.symbol) if symbol in (None, one.symbol) else ():
+            if (section.strategy is not None) is divided:
+                strategy = section.strategy if divided or not by_strategy else ""
+                row = position_to_dict(section) | {"strategy": strategy}
+                yield row | {"book": book, "sequence": found.sequence}

@@ -5,7 +5,7 @@ accounts of one unit, so it balances by construction: over all accounts, each un
 Assets and costs have positive balances; income and capital have negative ones.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -27,17 +27,28 @@ Movement = tuple[Account, Account, Decimal]
 
 
 class Accounts:
-    """All the accounts of one book. They are opened on first use and only ever changed by ``post``."""
+    """All the accounts of one book. They are opened on first use and only ever changed by ``post``.
+
+    Attributes:
+        watcher: told of all movements, before they are made: for views that look on.
+    """
 
     def __init__(self) -> None:
+        self.watcher: Callable[[Sequence[Movement]], None] | None = None
         self._accounts: dict[tuple[str, str], Account] = {}
+        self._named: dict[str, list[Account]] = {}
 
     def open(self, name: str, unit: str) -> Account:
         """The account of this name and unit, opened empty if it is new."""
         account = self._accounts.get((name, unit))
         if account is None:
             account = self._accounts[name, unit] = Account(name, unit)
+            self._named.setdefault(name, []).append(account)
         return account
+
+    def named(self, name: str) -> list[Account]:
+        """The accounts of this name: one for each unit it is kept in."""
+        return self._named.get(name, [])
 
     def post(self, movements: Sequence[Movement]) -> None:
         """Book the movements: all of them, or none.
@@ -51,6 +62,8 @@ class Accounts:
                     f"{source.name} is kept in {source.unit}, {target.name} in {target.unit}",
                     "Report this as a bug in execore",
                 )
+        if self.watcher is not None:
+            self.watcher(movements)
         add, subtract = EXACT.add, EXACT.subtract
         for source, target, amount in movements:
             source.balance = subtract(source.balance, amount)
@@ -66,7 +79,7 @@ class Accounts:
 
     def balances(self, name: str) -> dict[str, Decimal]:
         """What the accounts of this name hold, by unit."""
-        return {unit: account.balance for (key, unit), account in self._accounts.items() if key == name}
+        return {account.unit: account.balance for account in self.named(name)}
 
     def __iter__(self) -> Iterator[Account]:
         return iter(self._accounts.values())

@@ -375,4 +375,5 @@ _DECIDERS: Final[dict[type[requests.Input], Callable[[Known, Order, Any], Answer
     reports.RestateReport: _decide_restated,
     reports.TradeCancelReport: _decide_trade_change,
     reports.TradeCorrectReport: _decide_trade_change,
+    reports.FeeReport: _decide_trade_change,
 }

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from execore.core.book_state import BookState
+from execore.core.chart_of_accounts import is_ambiguous
 from execore.core.decisions import decide, id_in_use
+from execore.core.entry_intake import book_entry, choose_lots, is_booked
 from execore.core.group_keeping import (
     cancel_group,
     instrument_of,
@@ -23,15 +25,16 @@ from execore.core.order_ledger import History
 from execore.core.order_state_machine import resubmission
 from execore.core.report_intake import take_report
 from execore.core.request_proposals import asked_terms
+from execore.core.strict_reports import check_report
 from execore.core.transitions import transition
 from execore.core.validation import validate_order, validate_terms
 from execore.model import events, group_requests, reports, requests
 from execore.model.answers import Answer, Outcome
 from execore.model.errors import DuplicateClientOrderId, InvalidInput
 from execore.model.ids import check_id
-from execore.model.money import exactly, text_of
+from execore.model.money import exactly
 from execore.model.orders import Order, disclosed
-from execore.model.vocabulary import CostMethod, TimeInForce
+from execore.model.vocabulary import CostMethod, PositionMode, TimeInForce
 
 
 @exactly
@@ -59,12 +62,29 @@ def step(
 
 
 def open_book(
-    book: str, cost_method: CostMethod, ts_ns: int, history: History | None = None
+    book: str,
+    cost_method: CostMethod,
+    ts_ns: int,
+    history: History | None = None,
+    position_mode: PositionMode = PositionMode.NETTING,
 ) -> tuple[BookState, events.BookOpened]:
     """A new book's state and its first event, which ``state`` has folded already."""
-    state, event = BookState(history), events.BookOpened(check_id(book, "book"), cost_method)
+    state, event = BookState(history), events.BookOpened(check_id(book, "book"), cost_method, position_mode)
     state.apply(event, ts_ns)
     return state, event
+
+
+@exactly
+def check_input(state: BookState, cause: requests.Input) -> None:
+    """Make sure that an input of a history is acceptable, changing nothing.
+
+    Raises:
+        InvalidInput and its children: it is not. So does a report that would be parked of a venue.
+    """
+    if isinstance(cause, reports.Report):
+        check_report(state, cause)
+    else:
+        _REQUESTS[type(cause)](state, cause)
 
 
 # --- requests --------------------------------------------------------------------------------------------
@@ -93,6 +113,7 @@ def _submit(state: BookState, cause: requests.SubmitOrder) -> Answer:
 def _create(state: BookState, cause: requests.SubmitOrder, ends_ts_ns: int | None) -> Answer:
     request = cause.order
     validate_order(request, instrument_of(state, request.symbol))
+    state.positions.check_lots(request.symbol, request.position_side, request.lots)
     created = events.OrderCreated(request.client_order_id, request, ends_ts_ns)
     release = requests.ReleaseOrder(
         ts_ns=cause.ts_ns, client_order_id=request.client_order_id, verdict=cause.verdict
@@ -145,11 +166,14 @@ def _order_input(state: BookState, cause: requests.OrderInput) -> Answer:
     return decide(state.orders, state.orders.get(cause.client_order_id), cause)
 
 
-_FIXED_TERMS: Final = ("unit", "currency", "kind", "multiplier")
+_FIXED_TERMS: Final = ("unit", "currency", "kind", "settles_in")
 """What the books are counted in: to change it would change what is booked already."""
 
 
 def _define_instrument(state: BookState, cause: requests.DefineInstrument) -> Answer:
+    if is_ambiguous(cause.instrument.symbol):
+        what = f"{cause.instrument.symbol!r:.60} could be taken for a position side, or for a strategy's"
+        raise InvalidInput("symbol", what, "Choose another name for it in this book")
     known = state.positions.instrument(cause.instrument.symbol)
     if known == cause.instrument:
         return Answer(Outcome.ALREADY_DONE)
@@ -161,23 +185,30 @@ def _define_instrument(state: BookState, cause: requests.DefineInstrument) -> An
         raise InvalidInput(
             changed,
             f"{cause.instrument.symbol} is defined with {getattr(known, changed)}, and booked so",
-            "Define another symbol; only tick, step and limits can change",
+            "Define another symbol; what the books are counted in cannot change",
         )
     return Answer(Outcome.APPLIED, events=(events.InstrumentDefined(cause.instrument),))
 
 
 def _transfer(state: BookState, cause: requests.TransferCash) -> Answer:
     event = events.CashTransferred(
-        check_id(cause.transfer_id, "transfer_id"), check_id(cause.currency, "currency"), cause.amount
+        check_id(cause.transfer_id, "transfer_id"),
+        check_id(cause.currency, "currency"),
+        cause.amount,
+        cause.counterparty,
     )
-    booked = state.transfers.get(cause.transfer_id)
-    if booked is None:
-        return Answer(Outcome.APPLIED, events=(event,))
-    if booked != event:
-        raise DuplicateClientOrderId(
-            "transfer_id", f"{cause.transfer_id} is booked as {text_of(booked.amount)} {booked.currency}"
-        )
-    return Answer(Outcome.ALREADY_DONE)
+    if is_booked(state, cause.transfer_id, event):
+        return Answer(Outcome.ALREADY_DONE)
+    return Answer(Outcome.APPLIED, events=(event,))
+
+
+def _set_mark(state: BookState, cause: requests.SetMark) -> Answer:
+    instrument_of(state, cause.symbol)
+    return Answer(Outcome.APPLIED, events=(events.MarkSet(cause.symbol, cause.price),))
+
+
+def _set_rate(state: BookState, cause: requests.SetRate) -> Answer:
+    return Answer(Outcome.APPLIED, events=(events.RateSet(cause.base, cause.quote, cause.rate),))
 
 
 def _start_day(state: BookState, cause: requests.StartDay) -> Answer:
@@ -210,6 +241,10 @@ _REQUESTS: Final[dict[type[requests.Input], Callable[[BookState, Any], Answer]]]
     requests.StartDay: _start_day,
     requests.DefineInstrument: _define_instrument,
     requests.TransferCash: _transfer,
+    requests.BookEntry: book_entry,
+    requests.ChooseLots: choose_lots,
+    requests.SetMark: _set_mark,
+    requests.SetRate: _set_rate,
     group_requests.SubmitGroup: submit_group,
     group_requests.ReleaseGroup: release_group,
     group_requests.CancelGroup: cancel_group,

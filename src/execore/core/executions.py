@@ -5,42 +5,37 @@ in place and is known by its own id from then on, so that the next correction ma
 was undone stays known, so that a copy of it is never booked again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, cast
 
 import msgspec
 from msgspec.structs import replace
 
 from execore.model import events, reports
+from execore.model.entries import symbols_of
 from execore.model.errors import InvariantViolation
-from execore.model.events import Trade
+from execore.model.instruments import Instrument
+from execore.model.keys import execution_key
+from execore.model.trades import PastEntry, PastItem, PastTrade, Trade
 from execore.model.vocabulary import Side
 
 _UNDISCLOSED = Side.UNDISCLOSED
-TradeChange = reports.TradeCancelReport | reports.TradeCorrectReport
-
-
-def execution_key(execution_scope: str, execution_id: str) -> str:
-    """The identity of an execution in a book: the venue's id within the scope in which it is unique."""
-    if not execution_scope:
-        return "0:" + execution_id
-    # The length in front keeps every pair apart, whatever characters a venue puts into its ids.
-    return f"{len(execution_scope)}:{execution_scope}{execution_id}"
-
-
-def split_key(key: str) -> tuple[str, str]:
-    """The scope and the id that a key was made of."""
-    length, text = key.split(":", 1)
-    return text[: int(length)], text[int(length) :]
+TradeChange = reports.TradeCancelReport | reports.TradeCorrectReport | reports.FeeReport
+StrategyOf = Callable[[str], str]
+"""The strategy that the order of this id belongs to."""
 
 
 class Execution(Trade, frozen=True, gc=False):
     """What is booked under an execution key, and the order it was booked to.
 
     ``previous``: the key of the execution before it of the order that has it, as a chain through them all.
+    ``ts_ns``: when it happened, integer nanoseconds UTC.
     """
 
     client_order_id: str = ""
     previous: str = ""
+    ts_ns: int = 0
 
 
 class ExecutionsOfOrder(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -74,11 +69,12 @@ class Executions:
     Attributes:
         early: busts and corrections by the execution that they wait for, which was not seen yet.
         is_complete: whether memory holds every order of the book; else some were let go of.
-        past: while a step needs them, all executions of an instrument that stand, by their keys.
+        past: while a step needs it, all that ever moved the units of some instruments, by keys and in order.
     """
 
     def __init__(self) -> None:
-        self._standing: dict[str, Execution] = {}  # as they are now
+        # As they are now; while memory is complete, entries and definitions lie between them in their places.
+        self._standing: dict[str, Execution] = {}
         self._reported: dict[str, Execution] = {}  # as first reported, where that was changed since
         self._changes: dict[str, tuple[str, Trade | None]] = {}  # a change -> of what, to what
         # Of every order: so no lists, which the garbage collector would walk.
@@ -90,12 +86,12 @@ class Executions:
         self._restated: set[str] = set()  # booked before a corporate action restated their order
         self.early: dict[str, list[TradeChange]] = {}
         self.is_complete = True
-        self.past: dict[str, dict[str, Trade]] = {}
+        self.past: dict[str, PastItem] = {}
 
     # --- changing: the fold ---------------------------------------------------------------------------
 
-    def book(self, event: events.FillBooked) -> None:
-        """Take a booked fill in."""
+    def book(self, event: events.FillBooked, ts_ns: int, strategy: str) -> None:
+        """Take a booked fill in: when it happened, and the strategy of its order."""
         key = execution_key(event.execution_scope, event.execution_id)
         order = event.client_order_id
         execution = self._standing[key] = Execution(
@@ -105,8 +101,12 @@ class Executions:
             event.price,
             event.fee,
             event.fee_currency,
+            event.position_side,
+            event.settlement_date,
+            event.lots,
             order,
             self._last.get(order, ""),
+            ts_ns,
         )
         self._last[order] = key
         if event.cumulative:
@@ -116,14 +116,25 @@ class Executions:
         if self.early:
             self.early.pop(key, None)
         if self.past:
-            self._fold_past(key, event.symbol, execution)
+            self.past[key] = PastTrade(key, ts_ns, strategy, execution)
 
-    def change(self, event: events.TradeCancelled | events.TradeCorrected) -> None:
+    def note(self, key: str, item: PastEntry | Instrument) -> None:
+        """Take in what moves units beside executions, or what a symbol means from now on."""
+        if self.is_complete:
+            self._standing[key] = cast(Any, item)
+        if self.past:
+            self.past[key] = item
+
+    def change(self, event: events.TradeChange) -> None:
         """Undo an execution, or make it what it really was."""
         key = execution_key(event.execution_scope, event.execution_ref_id)
         order = event.client_order_id
         was = self._standing[key]
-        now = event.now if isinstance(event, events.TradeCorrected) else None
+        now = None if isinstance(event, events.TradeCancelled) else event.now
+        if isinstance(event, events.TradeRestated):
+            self._standing[key] = _execution(event.now, was)
+            self._fold_past(key, event.now)
+            return
         if event.execution_id:
             change_key = execution_key(event.execution_scope, event.execution_id)
             self._changes[change_key] = (key, now)
@@ -132,8 +143,7 @@ class Executions:
         if not event.replaced:
             self._reported.setdefault(key, was)
             self._changed_orders.add(order)
-        if self.past:
-            self._fold_past(key, was.symbol, now)
+        self._fold_past(key, now)
         if now is not None:
             self._standing[key] = _execution(now, was)
             return
@@ -143,7 +153,7 @@ class Executions:
         if key in keys:
             keys.remove(key)
 
-    def disclose(self, client_order_id: str, side: Side) -> None:
+    def disclose(self, client_order_id: str, side: Side, strategy: str) -> None:
         """The side of an order is known now: its executions enter the books at this point."""
         for key in self._undisclosed.pop(client_order_id, ()):
             execution = self._standing.get(key)
@@ -151,23 +161,27 @@ class Executions:
                 del self._standing[key]
                 known = self._standing[key] = replace(execution, side=side)
                 if self.past:
-                    self._fold_past(key, known.symbol, None)
-                    self._fold_past(key, known.symbol, known)
+                    self.past.pop(key, None)
+                    self.past[key] = PastTrade(key, known.ts_ns, strategy, known)
 
-    def reown(self, external_order_id: str, client_order_id: str) -> None:
-        """What was booked to an external order is another order's from now on."""
+    def reown(self, external_order_id: str, client_order_id: str, strategy: str) -> None:
+        """What was booked to an external order is another order's from now on, and its strategy's."""
         last = self._last.pop(external_order_id, "")
         if last:
-            *_, first = self._keys(last)
+            *_, first = keys = list(self._keys(last))
+            for key in keys if self.past else ():
+                item = self.past.get(key)
+                if isinstance(item, PastTrade):
+                    self.past[key] = replace(item, strategy=strategy)
             before = self._last.get(client_order_id, "")
             for index in (self._standing, self._reported):
                 if first in index:
                     index[first] = replace(index[first], previous=before)
             self._last[client_order_id] = last
         for listed in (self._changes_of, self._provisional, self._undisclosed):
-            keys = listed.pop(external_order_id, None)
-            if keys:
-                listed.setdefault(client_order_id, []).extend(keys)
+            moved = listed.pop(external_order_id, None)
+            if moved:
+                listed.setdefault(client_order_id, []).extend(moved)
         if external_order_id in self._changed_orders:
             self._changed_orders.discard(external_order_id)
             self._changed_orders.add(client_order_id)
@@ -182,13 +196,14 @@ class Executions:
         if isinstance(event.report, TradeChange):
             self.early.setdefault(event.waits_for, []).append(event.report)
 
-    def _fold_past(self, key: str, symbol: str, now: Trade | None) -> None:
+    def _fold_past(self, key: str, now: Trade | None) -> None:
         """The past that was handed in goes on with what this step makes of it."""
-        trades = self.past.get(symbol, {})
-        if now is None:
-            trades.pop(key, None)
-        else:
-            trades[key] = now
+        item = self.past.get(key)
+        if isinstance(item, PastTrade):
+            if now is None:
+                del self.past[key]
+            else:
+                self.past[key] = replace(item, trade=now)
 
     # --- leaving memory, and coming back --------------------------------------------------------------
 
@@ -314,29 +329,72 @@ class Executions:
         """How many busts and corrections are still without their execution."""
         return sum(map(len, self.early.values()))
 
-    def of_symbol(self, symbol: str, changed: str, now: Trade | None) -> Iterable[Trade]:
-        """The executions of an instrument in booking order, with ``changed`` being ``now`` (None: undone).
+    def of_symbols(
+        self,
+        symbols: Collection[str],
+        strategy_of: StrategyOf,
+        changed: str = "",
+        now: Trade | None = None,
+        reowned: Mapping[str, str] = MappingProxyType({}),
+    ) -> Iterator[PastItem]:
+        """All that ever moved the units of these instruments, in the order in which it was booked.
+
+        Args:
+            changed: the key of an execution that is ``now`` this (None: undone).
+            reowned: the strategies of executions, by their keys, where they are others than they were.
 
         Raises:
             InvariantViolation: memory let go of some, and they were not handed in as ``past``.
         """
-        known = self.past.get(symbol)
-        if known is None and not self.is_complete:
+        if not self.past and not self.is_complete:
             raise InvariantViolation(
-                f"the past of {symbol} is wanted, and memory does not hold all of it",
+                f"the past of {', '.join(symbols)} is wanted, and memory does not hold all of it",
                 "Give step what needs_past asks for; if you did, report this as a bug in execore",
             )
-        for key, execution in (self._standing if known is None else known).items():
-            trade: Trade | None = now if key == changed else execution
-            if trade is not None and trade.symbol == symbol and trade.side is not _UNDISCLOSED:
-                yield trade
+        for key, item in self.past.items() if self.past else self.items(strategy_of):
+            if isinstance(item, PastTrade):
+                if key == changed:
+                    if now is None:
+                        continue
+                    item = replace(item, trade=now)
+                if key in reowned:
+                    item = replace(item, strategy=reowned[key])
+                if item.trade.symbol in symbols and item.trade.side is not _UNDISCLOSED:
+                    yield item
+            elif any(symbol in symbols for symbol in symbols_in(item)):
+                yield item
+
+    def items(self, strategy_of: StrategyOf) -> Iterator[tuple[str, PastItem]]:
+        """All that memory holds and that ever moved units, by keys, in the order in which it was booked."""
+        for key, known in self._standing.items():
+            if isinstance(known, Execution):
+                yield key, PastTrade(key, known.ts_ns, strategy_of(known.client_order_id), known)
+            else:
+                yield key, known
+
+    def booked_of(self, client_order_id: str) -> dict[str, str]:
+        """The keys and instruments of an order's executions that stand and have a side."""
+        booked: dict[str, str] = {}
+        for key in self._keys(self._last.get(client_order_id, "")):
+            known = self._standing.get(key)
+            if known is not None and known.side is not _UNDISCLOSED:
+                booked[key] = known.symbol
+        return booked
 
     def standing_items(self) -> Iterator[tuple[str, Execution]]:
         """Every execution as it is now, with its key."""
-        return iter(self._standing.items())
+        items: Iterable[tuple[str, object]] = self._standing.items()  # entries are among them
+        return ((key, known) for key, known in items if isinstance(known, Execution))
 
     def __iter__(self) -> Iterator[Execution]:
-        return iter(self._standing.values())
+        return (known for _, known in self.standing_items())
+
+
+def symbols_in(item: PastItem) -> tuple[str, ...]:
+    """The instruments that something of the past is about."""
+    if isinstance(item, PastTrade):
+        return (item.trade.symbol,)
+    return symbols_of(item.entry) if isinstance(item, PastEntry) else (item.symbol,)
 
 
 def _execution(now: Trade, was: Execution) -> Execution:
@@ -348,6 +406,10 @@ def _execution(now: Trade, was: Execution) -> Execution:
         now.price,
         now.fee,
         now.fee_currency,
+        now.position_side,
+        now.settlement_date,
+        now.lots,
         was.client_order_id,
         was.previous,
+        was.ts_ns,
     )

@@ -61,9 +61,10 @@ def _fills_agree(state: BookState) -> None:
 
 
 def _flat_means_no_basis(state: BookState) -> None:
-    for position in state.positions.positions():
-        if not position.quantity and position.cost_basis:
-            raise InvariantViolation(f"{position.symbol} is flat with a basis of {position.cost_basis}")
+    for instrument in state.positions.instruments():
+        for position in state.positions.sections(instrument.symbol):
+            if not position.quantity and position.cost_basis:
+                raise InvariantViolation(f"{position.symbol} is flat with a basis of {position.cost_basis}")
 
 
 def _order_is_consistent(state: BookState, order: Order) -> None:

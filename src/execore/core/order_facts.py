@@ -143,6 +143,10 @@ def is_of_other_side(order: Order, side: Side) -> bool:
     return side is not order.side and Side.UNDISCLOSED not in (side, order.side)
 
 
+def _as_it_was(order: Order, event: events.TradeRestated, ts_ns: int) -> Order:
+    return replace(order, updated_ts_ns=ts_ns)
+
+
 def _trade_changed(order: Order, event: events.TradeCancelled | events.TradeCorrected, ts_ns: int) -> Order:
     now = event.now if isinstance(event, events.TradeCorrected) else None
     was = event.was
@@ -312,6 +316,7 @@ _EVOLVERS: Final[dict[type[events.Event], Callable[[Order, Any, int], Order]]] =
     events.OrderReowned: _reowned,
     events.TradeCancelled: _trade_changed,
     events.TradeCorrected: _trade_changed,
+    events.TradeRestated: _as_it_was,
     events.CancelRequested: _cancel_requested,
     events.CancelRejected: _cancel_rejected,
     events.AmendRequested: _amend_requested,

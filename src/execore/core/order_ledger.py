@@ -12,18 +12,13 @@ import msgspec
 from msgspec.structs import replace
 
 from execore.core.decisions import decide, take
-from execore.core.executions import (
-    NO_EXECUTIONS,
-    Execution,
-    Executions,
-    ExecutionsOfOrder,
-    execution_key,
-)
+from execore.core.executions import NO_EXECUTIONS, Execution, Executions, ExecutionsOfOrder
 from execore.core.order_facts import create, evolve
 from execore.core.order_ids import NO_IDS, IdsOfOrder, OrderIds
 from execore.model import events
 from execore.model.answers import Answer
 from execore.model.errors import UnknownOrder
+from execore.model.keys import execution_key
 from execore.model.orders import Order, order_to_dict
 from execore.model.reports import FillReport, Report
 from execore.model.requests import Input
@@ -40,6 +35,7 @@ _INDEXED = frozenset(
         events.OrderAmended,
         events.TradeCancelled,
         events.TradeCorrected,
+        events.TradeRestated,
         events.OrderReowned,
         events.OrderRestated,
         events.OrderDoneForDay,
@@ -115,14 +111,14 @@ class OrderLedger:
             order = evolve(before, event, ts_ns)
             self._replace(before, order)
             if kind is events.FillBooked:
-                self.executions.book(event)  # type: ignore[arg-type]
+                self.executions.book(event, ts_ns, order.request.strategy)  # type: ignore[arg-type]
             elif kind is events.OrderAcknowledged:
                 if event.side is not None:  # type: ignore[union-attr]
-                    self.executions.disclose(order.client_order_id, order.side)
+                    self._disclose(order)
             elif kind in _INDEXED:
                 self._index(event, ts_ns)
                 if kind is events.OrderReowned and order.side is not _UNDISCLOSED:
-                    self.executions.disclose(order.client_order_id, order.side)
+                    self._disclose(order)
         if self._history is None:
             self._events.setdefault(event.client_order_id, []).append(event)
         return order
@@ -157,6 +153,9 @@ class OrderLedger:
         for event in answer.events:
             order = self.apply(event, ts_ns)  # type: ignore[arg-type]  # a transition makes order events only
         return replace(answer, order=order) if answer.events else answer
+
+    def _disclose(self, order: Order) -> None:
+        self.executions.disclose(order.client_order_id, order.side, order.request.strategy)
 
     def _insert(self, order: Order) -> None:
         self._add(order)
@@ -200,7 +199,7 @@ class OrderLedger:
         match event:
             case events.CancelRequested() | events.AmendRequested():
                 self.ids.ask(event)
-            case events.TradeCancelled() | events.TradeCorrected():
+            case events.TradeCancelled() | events.TradeCorrected() | events.TradeRestated():
                 self.executions.change(event)
             case events.OrderAmended():
                 self._keep_ids(event)
@@ -224,7 +223,8 @@ class OrderLedger:
     def _reown(self, event: events.OrderReowned) -> None:
         external = self._orders[event.external_order_id]
         self.ids.take_over(external, self._orders[event.client_order_id])
-        self.executions.reown(external.client_order_id, event.client_order_id)
+        owner = self._orders[event.client_order_id]
+        self.executions.reown(external.client_order_id, event.client_order_id, owner.request.strategy)
         self._remove(external)
 
     def _remove(self, order: Order) -> None:
@@ -312,6 +312,11 @@ class OrderLedger:
         """The order of this venue id; give the symbol where the venue's ids are unique within one only."""
         key = self.ids.by_venue_order_id(venue_order_id, symbol)
         return None if key is None else self._orders[key]
+
+    def strategy_of(self, client_order_id: str) -> str:
+        """The strategy of the order that has what this one had; empty for one that nobody knows."""
+        order = self.find(client_order_id)
+        return "" if order is None else order.request.strategy
 
     def by_execution_id(self, execution_id: str, execution_scope: str = "") -> Order | None:
         """The order that this execution filled."""

@@ -12,11 +12,14 @@ again until nothing new is found: ``runtime.archive`` does.
 from collections.abc import Iterator
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from execore.core.book_state import BookState
-from execore.core.executions import execution_key
+from execore.core.position_changes import changes_past, is_extension
 from execore.core.report_intake import REPLIES, TRADE_CHANGES, external_id
+from execore.core.trade_changes import trade_of
 from execore.model import group_requests, reports, requests
-from execore.model.keys import Key, KeyKind
+from execore.model.keys import Key, KeyKind, execution_key
 from execore.model.orders import Order
 
 _ORDER: Final = KeyKind.ORDER
@@ -24,6 +27,7 @@ _VENUE_ORDER: Final = KeyKind.VENUE_ORDER
 _EXECUTION: Final = KeyKind.EXECUTION
 _ADOPTING: Final = frozenset({reports.FillReport, reports.AcknowledgeReport})
 _FILL: Final = reports.FillReport
+_ENTRY_REPORT: Final = reports.EntryReport
 
 
 def needs(state: BookState, cause: requests.Input) -> list[Key]:
@@ -34,6 +38,9 @@ def needs(state: BookState, cause: requests.Input) -> list[Key]:
     keys: list[Key] = []
     if isinstance(cause, reports.Report):
         kind = type(cause)
+        if kind is _ENTRY_REPORT:
+            _entry(state, cause.entry.entry_id, keys)  # type: ignore[attr-defined]
+            return keys
         _names(state, cause, kind, keys)
         if kind is _FILL or kind in TRADE_CHANGES:
             _executions(state, cause, kind, keys)
@@ -42,6 +49,12 @@ def needs(state: BookState, cause: requests.Input) -> list[Key]:
             _our_id(state, request.client_order_id, keys)
     elif isinstance(cause, requests.SubmitOrder):
         _our_id(state, cause.order.client_order_id, keys)
+    elif isinstance(cause, requests.BookEntry):
+        _entry(state, cause.entry.entry_id, keys)
+    elif isinstance(cause, requests.TransferCash):
+        _entry(state, cause.transfer_id, keys)
+    elif isinstance(cause, requests.ChooseLots):
+        _execution(state, cause.execution_scope, cause.execution_id, keys)
     else:
         order = _our_id(state, getattr(cause, "client_order_id", ""), keys)
         _our_id(state, getattr(cause, "request_id", ""), keys)
@@ -51,36 +64,65 @@ def needs(state: BookState, cause: requests.Input) -> list[Key]:
 
 
 def needs_past(state: BookState, cause: requests.Input) -> tuple[str, ...]:
-    """The instruments of which a step of ``cause`` wants every execution that stands.
+    """The instruments of which a step of ``cause`` wants all that ever moved their units.
 
     To be asked right before the step, and after what ``needs`` asks for was recalled. What the step before
     made must be in what is handed in as ``BookState.past``.
     """
-    executions = state.orders.executions
-    kind = type(cause)
-    if state.is_whole or (executions.are_settled if kind is _FILL else kind not in TRADE_CHANGES):
+    if state.is_whole:
         return ()
-    report: Any = cause
+    kind = type(cause)
     symbols: dict[str, None] = {}
-    named = state.orders.find(report.client_order_id, report.symbol, report.venue_order_id)
-    owner = None
     if kind is _FILL:
-        if named is None:  # known by an id that follows from how the venue names it, or not at all
-            named = state.orders.find(external_id(state, report))
-        if executions.early and report.execution_id and executions.released_by(report):
-            symbols[report.symbol or (named.symbol if named is not None else "")] = None
-    else:
-        root = executions.root(execution_key(report.execution_scope, report.execution_ref_id))
-        execution = None if root is None else executions.standing(root)
-        if execution is None:
-            return ()
-        symbols[execution.symbol] = None
-        owner = state.orders.by_execution_id(report.execution_ref_id, report.execution_scope)
-    if kind is not reports.TradeCancelReport:
+        if not state.orders.executions.are_settled:
+            _past_of_fill(state, cause, symbols)
+    elif kind in TRADE_CHANGES or kind is requests.ChooseLots:
+        _past_of_change(state, cause, symbols)
+    if isinstance(cause, reports.Report) and cause.venue_order_id:
+        _past_of_reowning(state, cause, symbols)
+    return tuple(dict.fromkeys(one for symbol in symbols for one in state.positions.linked(symbol)))
+
+
+def _past_of_fill(state: BookState, report: Any, symbols: dict[str, None]) -> None:
+    executions = state.orders.executions
+    named = state.orders.find(report.client_order_id, report.symbol, report.venue_order_id)
+    if named is None:  # known by an id that follows from how the venue names it, or not at all
+        named = state.orders.find(external_id(state, report))
+    if executions.early and report.execution_id and executions.released_by(report):
+        symbols[report.symbol or (named.symbol if named is not None else "")] = None
+    if named is not None:
+        symbols |= dict.fromkeys(_replaced(state, named, report))
+
+
+def _past_of_change(state: BookState, cause: Any, symbols: dict[str, None]) -> None:
+    executions = state.orders.executions
+    named_id = cause.execution_id if isinstance(cause, requests.ChooseLots) else cause.execution_ref_id
+    root = executions.root(execution_key(cause.execution_scope, named_id))
+    execution = None if root is None else executions.standing(root)
+    if execution is None:
+        return
+    if isinstance(cause, reports.FeeReport):
+        now = replace(trade_of(execution), fee=cause.fee, fee_currency=cause.fee_currency)
+        if not changes_past(state.positions.holdings, trade_of(execution), now):
+            return
+    symbols[execution.symbol] = None
+    if isinstance(cause, reports.TradeCorrectReport):
+        owner = state.orders.by_execution_id(named_id, cause.execution_scope)
+        named = state.orders.find(cause.client_order_id, cause.symbol, cause.venue_order_id)
         for order in (named, owner):
             if order is not None:
-                symbols |= dict.fromkeys(_replaced(state, order, report))
-    return tuple(symbols)
+                symbols |= dict.fromkeys(_replaced(state, order, cause))
+
+
+def _past_of_reowning(state: BookState, report: Any, symbols: dict[str, None]) -> None:
+    """What is tied to another order may become another strategy's: what each holds is worked out anew."""
+    order = state.orders.find(report.client_order_id)
+    if order is None or report.venue_order_id == order.venue_order_id:
+        return
+    other = state.orders.by_venue_order_id(report.venue_order_id, order.symbol)
+    if other is None or other is order or other.request.strategy == order.request.strategy:
+        return
+    symbols |= dict.fromkeys(state.orders.executions.booked_of(other.client_order_id).values())
 
 
 # --- ids ---------------------------------------------------------------------------------------------------
@@ -148,6 +190,11 @@ def _executions(state: BookState, report: Any, kind: type, keys: list[Key]) -> N
                 _execution(state, change.execution_scope, change.execution_id, keys)
 
 
+def _entry(state: BookState, entry_id: str, keys: list[Key]) -> None:
+    if entry_id not in state.entries:
+        keys.append(Key(KeyKind.ENTRY, entry_id))
+
+
 def _execution(state: BookState, scope: str, execution_id: str, keys: list[Key]) -> None:
     key = execution_key(scope, execution_id)
     if key not in state.orders.executions:
@@ -164,6 +211,6 @@ def _replaced(state: BookState, order: Order, report: Any) -> Iterator[str]:
         if each is None or not each.provisional:
             continue
         for key, execution in state.orders.executions.provisional(each.client_order_id):
-            shrinks = not execution.fee and state.positions.is_extension(execution.symbol, key)
+            shrinks = not execution.fee and is_extension(state.positions.holdings, execution.symbol, key)
             if is_tied or not shrinks:
                 yield execution.symbol

@@ -8,7 +8,10 @@ from msgspec.structs import replace
 
 from execore.core.book_state import BookState
 from execore.core.decisions import merged, take
+from execore.core.entry_intake import take_entry
+from execore.core.instrument_rules import is_possible_price
 from execore.core.proposals import is_over, takeover_alerts
+from execore.core.settlement import settlement_date
 from execore.core.trade_changes import wait_for_execution
 from execore.model import effects, events, reports
 from execore.model.answers import Answer, Outcome
@@ -29,11 +32,14 @@ REPLIES: Final = frozenset(
 )
 """Reports that answer a request: found by its id before anything else (FIX 4.4 Vol 4)."""
 
-TRADE_CHANGES: Final = frozenset({reports.TradeCancelReport, reports.TradeCorrectReport})
+TRADE_CHANGES: Final = frozenset({reports.TradeCancelReport, reports.TradeCorrectReport, reports.FeeReport})
+_PRICED: Final = frozenset({reports.FillReport, reports.TradeCorrectReport})
 
 
 def take_report(state: BookState, report: Any) -> Answer:
     """Decide what a report does, and fold it. It never raises: what fits nothing is parked."""
+    if type(report) is reports.EntryReport:
+        return take_entry(state, report)
     order = state.orders.find(report.client_order_id, report.symbol, report.venue_order_id)
     if type(report) in REPLIES and report.request_id:
         asked = state.orders.find(report.request_id)
@@ -52,7 +58,7 @@ def take_report(state: BookState, report: Any) -> Answer:
     if not other.external:
         answer = _take(state, order, report)
         return replace(answer, effects=(*answer.effects, *_shared_id_alerts(order, other, report)))
-    reowned = _reowning(order, other, report)
+    reowned = state.with_strategies(_reowning(order, other, report))
     owner = state.apply(reowned, report.ts_ns)
     answer = take_report(state, report)
     alerts = () if owner is None else takeover_alerts(owner, reowned)
@@ -68,11 +74,11 @@ def take_report(state: BookState, report: Any) -> Answer:
 
 def _take(state: BookState, order: Order | None, report: Any) -> Answer:
     if order is not None:
-        symbol = report.symbol or order.symbol
-        is_fill = type(report) is reports.FillReport
-        unreadable = type(report) is reports.UnreadableReport
-        if unreadable or (is_fill and state.positions.instrument(symbol) is None):
+        is_unreadable = type(report) is reports.UnreadableReport
+        if is_unreadable or (type(report) in _PRICED and not _is_bookable(state, report, order)):
             return state.fold(_park(state, report, order), report.ts_ns)
+        if type(report) is reports.FillReport and not report.settlement_date:
+            report = _dated(state, order, report)
         return take(state.orders, order, report, state.fold)
     adopt = _ADOPTERS.get(type(report))
     adopted = None if adopt is None else adopt(state, report)
@@ -86,6 +92,20 @@ def _take(state: BookState, order: Order | None, report: Any) -> Answer:
         return birth
     taken = take(state.orders, state.orders.get(adopted.client_order_id), report, state.fold)
     return merged([birth, taken], taken)
+
+
+def _is_bookable(state: BookState, report: Any, order: Order | None) -> bool:
+    """Whether the books can take an execution: its instrument is defined, and can have that price."""
+    instrument = state.positions.instrument(report.symbol or ("" if order is None else order.symbol))
+    return instrument is not None and is_possible_price(instrument, report.price)
+
+
+def _dated(state: BookState, order: Order, report: reports.FillReport) -> reports.FillReport:
+    """The execution with its settlement date, where it settles later and the venue did not say when."""
+    instrument = state.positions.instrument(report.symbol or order.symbol)
+    if instrument is None or not instrument.settlement_days:
+        return report
+    return replace(report, settlement_date=settlement_date(instrument, report.ts_ns))
 
 
 def _unmatched(state: BookState, report: Any) -> Answer:
@@ -158,7 +178,7 @@ def _reowning(order: Order, other: Order, report: reports.Report) -> events.Orde
 
 def _adopt_execution(state: BookState, report: reports.FillReport) -> events.OrderAdopted | None:
     """An order known by executions alone: its quantity is what they filled. None if it cannot be booked."""
-    if state.positions.instrument(report.symbol) is None:
+    if not _is_bookable(state, report, None):
         return None
     if not report.execution_id and not report.cumulative_quantity:
         return None
@@ -207,6 +227,7 @@ def _adopted_request(
         order_type=order_type,
         price=price,
         time_in_force=TimeInForce.GTC,
+        strategy=getattr(report, "strategy", ""),
     )
 
 
@@ -228,6 +249,8 @@ def _park(state: BookState, report: Any, order: Order | None = None) -> Answer:
         code, why = "unreadable_report", "its adapter could not make sense of it"
     elif state.positions.instrument(report.symbol) is None and (report.symbol or order is None):
         code, why = "unknown_instrument", f"its symbol {report.symbol!r} is not defined in this book"
+    elif type(report) in _PRICED and not _is_bookable(state, report, order):
+        code, why = "impossible_price", f"nothing trades in {report.symbol} at {text_of(report.price)}"
     else:
         code, why = "unmatched_report", "it matches no order of this book"
     reason = f"report on {named} was parked: {why}"

@@ -23,6 +23,7 @@ from execore.core.transition_table import OrderInput, Reaction
 from execore.core.unknown_outcomes import copy_refused
 from execore.model import effects, events, reports, requests
 from execore.model.errors import InvariantViolation
+from execore.model.lots import part_of
 from execore.model.money import EXACT, ZERO, canonical, text_of
 from execore.model.orders import Order, PendingReplace
 from execore.model.vocabulary import OrderState, RestatementReason, Side, TimeInForce
@@ -107,6 +108,9 @@ def _fill(order: Order, report: reports.FillReport) -> Proposal | Instead:
         not order.inferred and is_over(order),  # what is known by executions alone was never told an end
         disputed,
         not report.execution_id,
+        order.request.position_side if report.position_side is None else report.position_side,
+        report.settlement_date,
+        report.lots or part_of(order.request.lots, order.filled, quantity),
     )
     told: tuple[events.AnyOrderEvent, ...] = (event,)
     if undisclosed and side is not _UNDISCLOSED:

@@ -11,15 +11,16 @@ from typing import Any, Final
 
 import msgspec
 
+from execore.core.balances import Balances
 from execore.core.book_state import BookState
 from execore.core.executions import TradeChange
 from execore.core.group_ledger import GroupsKept
+from execore.core.marks import Mark
 from execore.core.order_ledger import Dossier, History
-from execore.core.position_ledger import Balances
-from execore.model.events import CashTransferred
+from execore.core.settlement import Pending, Settlements
 from execore.model.money import text_of
 
-SNAPSHOT_SCHEMA: Final = 3
+SNAPSHOT_SCHEMA: Final = 4
 """Version of the text; a snapshot of another one is not read, and the book is replayed from its records."""
 
 
@@ -30,7 +31,9 @@ class _Kept(msgspec.Struct, frozen=True, omit_defaults=True):
     balances: Balances
     orders: tuple[Dossier, ...] = ()
     groups: GroupsKept = GroupsKept()
-    transfers: tuple[CashTransferred, ...] = ()
+    pending_settlements: Pending = ()
+    marks: dict[str, Mark] = {}
+    rates: tuple[tuple[str, str, Mark], ...] = ()
     trade_date: str = ""
     day_ends_ts_ns: int | None = None
     contradictions: int = 0
@@ -53,7 +56,9 @@ def snapshot_of(state: BookState) -> bytes:
         state.positions.to_balances(),
         tuple(map(state.orders.dossier, orders)),
         state.groups.to_kept(),
-        tuple(sorted(state.transfers.values(), key=lambda transfer: transfer.transfer_id)),
+        state.settlements.pending(),
+        dict(sorted(state.marks.prices.items())),
+        tuple((*pair, mark) for pair, mark in sorted(state.marks.rates.items())),
         state.trade_date,
         state.day_ends_ts_ns,
         state.contradictions,
@@ -79,7 +84,9 @@ def restore(data: bytes, history: History | None = None) -> BookState:
     for dossier in kept.orders:
         state.orders.put_back(dossier)
     state.groups.restore(kept.groups)
-    state.transfers = {transfer.transfer_id: transfer for transfer in kept.transfers}
+    state.settlements = Settlements(kept.pending_settlements)
+    state.marks.prices |= kept.marks
+    state.marks.rates |= {(base, quote): mark for base, quote, mark in kept.rates}
     state.trade_date, state.day_ends_ts_ns = kept.trade_date, kept.day_ends_ts_ns
     state.contradictions, state.breaks = kept.contradictions, dict.fromkeys(kept.breaks)
     executions = state.orders.executions

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from execore.core.executions import Executions, split_key
+from execore.core.executions import Executions
 from execore.core.order_facts import evolve
 from execore.core.proposals import Instead, executions_missing, was_ended
 from execore.core.trade_changes import trade_of
@@ -18,6 +18,7 @@ from execore.core.transition_table import OrderInput, Reaction
 from execore.core.transitions import transition, unapplied
 from execore.model import effects, events, reports
 from execore.model.answers import Answer, Outcome
+from execore.model.keys import split_key
 from execore.model.money import BASIS_QUANTUM, EXACT, ZERO, canonical, divide, text_of
 from execore.model.orders import Order
 from execore.model.vocabulary import RestatementReason

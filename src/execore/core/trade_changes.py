@@ -6,20 +6,24 @@ books end as if the execution had never happened, or had always been what it is 
 
 from typing import Final
 
-from execore.core.executions import Execution, Executions, TradeChange, execution_key, split_key
+from msgspec.structs import replace
+
+from execore.core.executions import Execution, Executions, TradeChange
 from execore.core.order_facts import is_of_other_side
 from execore.core.proposals import Instead, overfill_alert
 from execore.core.transition_table import RULES, OrderInput, Reaction
 from execore.core.transitions import unapplied
 from execore.model import effects, events, reports
 from execore.model.answers import Answer, Outcome
-from execore.model.events import Trade
+from execore.model.keys import execution_key, split_key
 from execore.model.money import EXACT, ZERO, text_of
 from execore.model.orders import Order
+from execore.model.trades import Trade
 
 _INPUTS: Final[dict[type, OrderInput]] = {
     reports.TradeCancelReport: OrderInput.TRADE_CANCELLED,
     reports.TradeCorrectReport: OrderInput.TRADE_CORRECTED,
+    reports.FeeReport: OrderInput.TRADE_CORRECTED,
 }
 _DUPLICATE: Final = Instead(Reaction.ALREADY_DONE, "duplicate_execution", "this report is booked already")
 
@@ -76,6 +80,8 @@ def _content(report: TradeChange) -> tuple[object, ...]:
     said = (type(report), report.execution_scope, report.execution_id, report.execution_ref_id)
     if isinstance(report, reports.TradeCancelReport):
         return said
+    if isinstance(report, reports.FeeReport):
+        return (*said, report.fee, report.fee_currency)
     return (*said, report.quantity, report.price, report.side, report.fee, report.fee_currency)
 
 
@@ -93,6 +99,8 @@ def _judge(executions: Executions, order: Order, report: TradeChange, root: str)
         if isinstance(report, reports.TradeCancelReport):
             return _DUPLICATE
         return _conflict("corrects_cancelled_trade", "the execution was undone, and is corrected now")
+    if isinstance(report, reports.FeeReport):
+        return _DUPLICATE if _now(report, was) == trade_of(was) else None
     if not own_id and _now(report, was) == trade_of(was):
         return _DUPLICATE
     if report.symbol and report.symbol != was.symbol:
@@ -110,7 +118,7 @@ def _own_id(report: TradeChange) -> str:
 def _is_same(known: tuple[str, Trade | None], report: TradeChange, root: str) -> bool:
     """Whether the report says what was booked under its id before."""
     key, now = known
-    if key != root or isinstance(report, reports.TradeCancelReport) or now is None:
+    if key != root or not isinstance(report, reports.TradeCorrectReport) or now is None:
         return key == root and isinstance(report, reports.TradeCancelReport) and now is None
     same_side = report.side is None or report.side is now.side
     same_fee = report.fee is None or report.fee == now.fee
@@ -126,6 +134,9 @@ def trade_of(execution: Execution) -> Trade:
         execution.price,
         execution.fee,
         execution.fee_currency,
+        execution.position_side,
+        execution.settlement_date,
+        execution.lots,
     )
 
 
@@ -137,26 +148,25 @@ def _now(report: TradeChange, was: Execution) -> Trade | None:
     """What the execution becomes: None when it is undone."""
     if isinstance(report, reports.TradeCancelReport):
         return None
-    keeps_fee = report.fee is None
-    return Trade(
-        was.symbol,
-        report.side or was.side,
-        report.quantity,
-        report.price,
-        was.fee if report.fee is None else report.fee,
-        was.fee_currency if keeps_fee else report.fee_currency,
-    )
+    now = trade_of(was)
+    if report.fee is not None:
+        now = replace(now, fee=report.fee, fee_currency=report.fee_currency)
+    if isinstance(report, reports.FeeReport):
+        return now
+    return replace(now, side=report.side or was.side, quantity=report.quantity, price=report.price)
 
 
-def _event(
-    order: Order, report: TradeChange, was: Execution, root: str
-) -> events.TradeCancelled | events.TradeCorrected:
-    told = (order.client_order_id, _own_id(report), *split_key(root), trade_of(was))
+def _event(order: Order, report: TradeChange, was: Execution, root: str) -> events.TradeChange:
     now = _now(report, was)
+    if isinstance(report, reports.FeeReport) and now is not None:
+        return events.TradeRestated(order.client_order_id, *split_key(root), trade_of(was), now)
+    told = (order.client_order_id, _own_id(report), *split_key(root), trade_of(was))
     return events.TradeCancelled(*told) if now is None else events.TradeCorrected(*told, now)
 
 
-def _alerts(order: Order, event: events.TradeCancelled | events.TradeCorrected) -> tuple[effects.Effect, ...]:
+def _alerts(order: Order, event: events.TradeChange) -> tuple[effects.Effect, ...]:
+    if isinstance(event, events.TradeRestated):
+        return ()  # a fee told late is the usual thing
     key, was = order.client_order_id, event.was
     text = (
         f"execution {event.execution_ref_id} of order {key}, {text_of(was.quantity)} @ {text_of(was.price)}"

@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from execore.core.executions import execution_key
-from execore.journal.protocol import Changes, FillChange, FillRow, FillsDisclosed
-from execore.model.events import OrderReowned, Trade, TradeCorrected
-from execore.model.keys import Key, KeyKind
+from execore.core.executions import symbols_in
+from execore.journal.protocol import Changes, EntryRow, FillChange, FillRow, FillsDisclosed
+from execore.model.entries import CashFlow
+from execore.model.events import CashTransferred, EntryBooked, InstrumentDefined, OrderReowned, TradeCancelled
+from execore.model.instruments import Instrument
+from execore.model.keys import Key, KeyKind, entry_key, execution_key
 from execore.model.orders import Order
+from execore.model.trades import PastEntry, PastItem, PastTrade, Trade
 from execore.model.vocabulary import Side
 
 _UNDISCLOSED = Side.UNDISCLOSED
@@ -20,6 +23,7 @@ class _Fill(msgspec.Struct):
 
     client_order_id: str
     place: tuple[int, int]
+    ts_ns: int
     trade: Trade
     is_standing: bool = True
 
@@ -38,6 +42,8 @@ class Lookups:
         self._fills: dict[str, _Fill] = {}
         self._fills_of: dict[str, list[_Fill]] = {}
         self._keys: dict[Key, str] = {}
+        self._entries: dict[str, EntryBooked | CashTransferred] = {}
+        self._moved_units: list[tuple[tuple[int, int], str, PastItem]] = []
         self._former: dict[str, dict[Key, None]] = {}  # a venue's id that was some order's -> its keys
 
     def apply(self, changes: Changes) -> None:
@@ -48,6 +54,8 @@ class Lookups:
             self._take_fill(row)
         for change in changes.fill_changes:
             self._change_fills(change)
+        for entry in changes.entries:
+            self._take_entry(entry)
         self._keys.update(changes.keys)
         for key, _ in changes.keys:
             if key.kind is KeyKind.VENUE_ORDER:
@@ -67,10 +75,33 @@ class Lookups:
 
     def _take_fill(self, row: FillRow) -> None:
         fill = row.fill
-        terms = Trade(fill.symbol, fill.side, fill.quantity, fill.price, fill.fee, fill.fee_currency)
-        booked = _Fill(fill.client_order_id, (row.sequence, row.sequence), terms)
+        terms = Trade(
+            fill.symbol,
+            fill.side,
+            fill.quantity,
+            fill.price,
+            fill.fee,
+            fill.fee_currency,
+            fill.position_side,
+            fill.settlement_date,
+            fill.lots,
+        )
+        booked = _Fill(fill.client_order_id, (row.sequence, row.sequence), row.ts_event_ns, terms)
         self._fills[execution_key(fill.execution_scope, fill.execution_id)] = booked
         self._fills_of.setdefault(fill.client_order_id, []).append(booked)
+
+    def _take_entry(self, row: EntryRow) -> None:
+        event = row.event
+        key, item = past_key(row.sequence, event), past_item(event, row.ts_event_ns)
+        if not isinstance(event, InstrumentDefined):
+            entry_id = event.entry.entry_id if isinstance(event, EntryBooked) else event.transfer_id
+            self._entries[entry_id] = event
+        if item is not None:
+            self._moved_units.append(((row.sequence, row.sequence), key, item))
+
+    def find_entries(self, entry_ids: Sequence[str]) -> list[EntryBooked | CashTransferred]:
+        """The entries and transfers of cash that have these ids; others are left out."""
+        return [self._entries[one] for one in entry_ids if one in self._entries]
 
     def _change_fills(self, change: FillChange | FillsDisclosed) -> None:
         if isinstance(change, OrderReowned):
@@ -82,8 +113,8 @@ class Lookups:
                     fill.place = (change.sequence, fill.place[1])
         else:
             fill = self._fills[execution_key(change.execution_scope, change.execution_ref_id)]
-            fill.is_standing = isinstance(change, TradeCorrected)
-            fill.trade = change.now if isinstance(change, TradeCorrected) else change.was
+            fill.is_standing = not isinstance(change, TradeCancelled)
+            fill.trade = change.was if isinstance(change, TradeCancelled) else change.now
 
     def _move_fills(self, external_order_id: str, client_order_id: str) -> None:
         moved = self._fills_of.pop(external_order_id, [])
@@ -128,12 +159,33 @@ class Lookups:
             client_order_id = owner
         return client_order_id
 
-    def trades(self, symbol: str) -> Iterator[tuple[str, Trade]]:
-        """Yield every execution in an instrument that stands, with its key, in the order of booking."""
-        standing = [
-            (fill.place, key, fill.trade)
+    def past(self, symbols: Sequence[str]) -> Iterator[tuple[str, PastItem]]:
+        """Yield all that ever moved the units of these instruments, with its key, in the order of booking."""
+        found: list[tuple[tuple[int, int], str, PastItem]] = [
+            (fill.place, key, PastTrade(key, fill.ts_ns, self._strategy_of(fill), fill.trade))
             for key, fill in self._fills.items()
-            if fill.is_standing and fill.trade.symbol == symbol
+            if fill.is_standing and fill.trade.symbol in symbols
         ]
-        for _, key, trade in sorted(standing, key=lambda row: row[0]):
-            yield key, trade
+        found += [row for row in self._moved_units if any(one in symbols for one in symbols_in(row[2]))]
+        for _, key, item in sorted(found, key=lambda row: row[0]):
+            yield key, item
+
+    def _strategy_of(self, fill: _Fill) -> str:
+        order = self._orders.get(fill.client_order_id)
+        return "" if order is None else order.request.strategy
+
+
+def past_key(sequence: int, event: EntryBooked | CashTransferred | InstrumentDefined) -> str:
+    """What an entry, or a definition, is kept under beside executions."""
+    return entry_key(event.entry.entry_id) if isinstance(event, EntryBooked) else f"record:{sequence}"
+
+
+def past_item(
+    event: EntryBooked | CashTransferred | InstrumentDefined, ts_ns: int
+) -> PastEntry | Instrument | None:
+    """What of an event belongs to the past of instruments; None if it moved no units."""
+    if isinstance(event, InstrumentDefined):
+        return event.instrument
+    if isinstance(event, CashTransferred) or type(event.entry) is CashFlow:
+        return None
+    return PastEntry(ts_ns, event.entry)

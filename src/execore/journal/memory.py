@@ -9,9 +9,10 @@ from execore.journal.protocol import EMPTY_HEAD, NO_CHANGES, Append, Changes, He
 from execore.journal.rows import check_append
 from execore.journal.venue_ids import last_given
 from execore.model.errors import BookClosed
-from execore.model.events import Trade
+from execore.model.events import CashTransferred, EntryBooked
 from execore.model.keys import Key
 from execore.model.records import Record, StoredRecord
+from execore.model.trades import PastItem
 
 WHERE = "the memory journal"
 
@@ -79,11 +80,17 @@ class MemoryJournal:
         lookups = self._lookups.get(book)
         return {} if lookups is None else lookups.find_all(keys)
 
-    def trades(self, book: str, symbol: str) -> Iterator[tuple[str, Trade]]:
-        """Yield every execution in an instrument that stands, with its key, in the order of booking."""
+    def past(self, book: str, symbols: Sequence[str]) -> Iterator[tuple[str, PastItem]]:
+        """Yield all that ever moved the units of these instruments, with its key, in the order of booking."""
         self._check_open()
         lookups = self._lookups.get(book)
-        return iter(() if lookups is None else lookups.trades(symbol))
+        return iter(() if lookups is None else lookups.past(symbols))
+
+    def find_entries(self, book: str, entry_ids: Sequence[str]) -> list[EntryBooked | CashTransferred]:
+        """The entries and transfers of cash that have these ids; others are left out."""
+        self._check_open()
+        lookups = self._lookups.get(book)
+        return [] if lookups is None else lookups.find_entries(entry_ids)
 
     def _lookups_of(self, book: str) -> Lookups:
         if book not in self._lookups:

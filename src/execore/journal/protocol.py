@@ -5,11 +5,19 @@ from typing import Protocol
 
 import msgspec
 
-from execore.core.position_ledger import Position
-from execore.model.events import FillBooked, OrderReowned, Trade, TradeCancelled, TradeCorrected
+from execore.core.position import Position
+from execore.model.events import (
+    CashTransferred,
+    EntryBooked,
+    FillBooked,
+    InstrumentDefined,
+    OrderReowned,
+    TradeChange,
+)
 from execore.model.keys import Key
 from execore.model.orders import Order
 from execore.model.records import Record, StoredRecord
+from execore.model.trades import PastItem
 from execore.model.vocabulary import Side
 
 
@@ -31,7 +39,15 @@ class FillRow(msgspec.Struct, frozen=True, gc=False):
     fill: FillBooked
 
 
-FillChange = TradeCancelled | TradeCorrected | OrderReowned
+class EntryRow(msgspec.Struct, frozen=True, gc=False):
+    """What changed the books beside executions, or what a symbol means, and the record that says so."""
+
+    sequence: int
+    ts_event_ns: int
+    event: EntryBooked | CashTransferred | InstrumentDefined
+
+
+FillChange = TradeChange | OrderReowned
 """What becomes of fills that were booked before: undone, corrected, or another order's."""
 
 
@@ -55,6 +71,7 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
         keys: ids that stand for an order from now on and that no row above shows: of requests, of changes
             of executions, former ids of the venue, external orders taken over. With the order's own id.
         traded: orders that traded, and of which nothing else changed but what follows from that.
+        entries: what changed the books beside executions.
     """
 
     orders: Sequence[Order] = ()
@@ -63,6 +80,7 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
     fill_changes: Sequence[FillChange | FillsDisclosed] = ()
     keys: Sequence[tuple[Key, str]] = ()
     traded: Sequence[Order] = ()
+    entries: Sequence[EntryRow] = ()
 
 
 NO_CHANGES = Changes()
@@ -134,11 +152,16 @@ class Journal(Protocol):
         """
         ...
 
-    def trades(self, book: str, symbol: str) -> Iterator[tuple[str, Trade]]:
-        """Yield every execution in an instrument that stands, with its key, in the order of booking.
+    def past(self, book: str, symbols: Sequence[str]) -> Iterator[tuple[str, PastItem]]:
+        """Yield all that ever moved the units of these instruments, with its key, in the order of booking.
 
-        Those of undisclosed side are among them; one whose side was told has its place from then.
+        Executions that stand, those of undisclosed side among them: one whose side was told has its place
+        from then. Entries that moved units. What the symbols were defined as.
         """
+        ...
+
+    def find_entries(self, book: str, entry_ids: Sequence[str]) -> list[EntryBooked | CashTransferred]:
+        """The entries and transfers of cash that have these ids; ids that nobody gave are left out."""
         ...
 
     def save_snapshot(self, book: str, snapshot: Snapshot) -> None:

@@ -11,18 +11,28 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from execore.core.executions import execution_key
-from execore.core.position_ledger import Position, position_to_dict
+from execore.core.position import Position, position_to_dict
 from execore.journal.codec import encode_record, next_hash
-from execore.journal.protocol import FillRow, Head
+from execore.journal.protocol import EntryRow, FillRow, Head
+from execore.model.entries import CashFlow, symbols_of
 from execore.model.errors import InvariantViolation, SequenceConflict
-from execore.model.events import AnyEvent, FillBooked, Trade, TradeCancelled, TradeCorrected
-from execore.model.keys import Key
+from execore.model.events import (
+    AnyEvent,
+    CashTransferred,
+    FillBooked,
+    InstrumentDefined,
+    Trade,
+    TradeCancelled,
+    TradeChange,
+    TradeRestated,
+)
+from execore.model.keys import Key, execution_key
+from execore.model.lots import LotChoice
 from execore.model.metadata import NO_METADATA, Metadata
 from execore.model.money import text_of
 from execore.model.orders import Order
 from execore.model.records import Record
-from execore.model.vocabulary import Side
+from execore.model.vocabulary import PositionSide, Side
 
 EVENT_TYPES: Final[dict[type, str]] = {kind: str(kind.__struct_config__.tag) for kind in get_args(AnyEvent)}
 """The word that the journal's text and its ``type`` column have for each kind of event."""
@@ -90,16 +100,30 @@ FILL_COLUMNS: Final = (
     "price",
     "fee",
     "fee_currency",
+    "position_side",
+    "settlement_date",
+    "lots",
     "ts_event_ns",
     "late",
     "status",
 )
-TERM_COLUMNS: Final = ("side", "quantity", "price", "fee", "fee_currency")
+TERM_COLUMNS: Final = (
+    "side",
+    "quantity",
+    "price",
+    "fee",
+    "fee_currency",
+    "position_side",
+    "settlement_date",
+    "lots",
+)
 """The columns of a fill that a correction changes."""
 
 POSITION_COLUMNS: Final = (
     "book",
     "symbol",
+    "position_side",
+    "strategy",
     "quantity",
     "unit",
     "average_cost",
@@ -108,12 +132,21 @@ POSITION_COLUMNS: Final = (
     "currency",
     "fees",
     "fees_in_kind",
+    "flows",
     "undisclosed",
+    "opened_ts_ns",
 )
+OWN: Final = ""
+"""The ``strategy`` of the book's own positions. A strategy's has ``@`` before its name."""
+
+ENTRY_COLUMNS: Final = ("book", "sequence", "kind", "entry_id", "symbol", "other_symbol", "moves_units")
 
 KEY_COLUMNS: Final = ("book", "kind", "text", "symbol", "client_order_id")
 
 _UNDISCLOSED: Final = Side.UNDISCLOSED
+_encode: Final = msgspec.json.Encoder(decimal_format="string").encode
+_decode_lots: Final = msgspec.json.Decoder(tuple[LotChoice, ...]).decode
+_NO_LOTS: Final = "[]"
 
 
 class FillStatus(StrEnum):
@@ -238,7 +271,6 @@ def fill_rows(book: str, fills: Iterable[FillRow]) -> list[Row]:
 
 def _fill_row(book: str, row: FillRow) -> Row:
     fill = row.fill
-    side, quantity, price, fee, fee_currency = _terms(fill)
     return (
         book,
         row.sequence,
@@ -247,22 +279,23 @@ def _fill_row(book: str, row: FillRow) -> Row:
         fill.execution_id,
         execution_key(fill.execution_scope, fill.execution_id),
         fill.symbol,
-        side,
-        quantity,
-        price,
-        fee,
-        fee_currency,
+        *_terms(fill),
         row.ts_event_ns,
         int(fill.late),
         FillStatus.PROVISIONAL if fill.cumulative else FillStatus.BOOKED,
     )
 
 
-def change_row(book: str, change: TradeCancelled | TradeCorrected) -> Row:
-    """A fill's status and ``TERM_COLUMNS`` after ``change``, then what finds its row: book and key."""
+def change_row(book: str, change: TradeChange) -> Row:
+    """A fill's status and ``TERM_COLUMNS`` after ``change``, then what finds its row: book and key.
+
+    None as the status leaves it as it is.
+    """
     found_by = (book, execution_key(change.execution_scope, change.execution_ref_id))
     if isinstance(change, TradeCancelled):
         return (FillStatus.CANCELLED, *_terms(change.was), *found_by)
+    if isinstance(change, TradeRestated):
+        return (None, *_terms(change.now), *found_by)
     # What is left of a fill that is known by a total alone is still known by that alone.
     status = FillStatus.PROVISIONAL if change.replaced else FillStatus.CORRECTED
     return (status, *_terms(change.now), *found_by)
@@ -276,14 +309,26 @@ def _terms(trade: FillBooked | Trade) -> Row:
         text_of(trade.price),
         text_of(trade.fee),
         trade.fee_currency,
+        trade.position_side,
+        trade.settlement_date,
+        _encode(trade.lots).decode() if trade.lots else _NO_LOTS,
     )
 
 
 def trade_of(symbol: str, terms: Sequence[Any]) -> Trade:
     """The trade in an instrument that has these ``TERM_COLUMNS``."""
-    side, quantity, price, fee, fee_currency = terms
-    side = _UNDISCLOSED if side is None else Side(side)
-    return Trade(symbol, side, Decimal(quantity), Decimal(price), Decimal(fee), fee_currency)
+    side, quantity, price, fee, fee_currency, position_side, settlement_date, lots = terms
+    return Trade(
+        symbol,
+        _UNDISCLOSED if side is None else Side(side),
+        Decimal(quantity),
+        Decimal(price),
+        Decimal(fee),
+        fee_currency,
+        PositionSide(position_side),
+        settlement_date,
+        () if lots == _NO_LOTS else _decode_lots(lots),
+    )
 
 
 def position_rows(book: str, positions: Iterable[Position]) -> list[Row]:
@@ -292,7 +337,9 @@ def position_rows(book: str, positions: Iterable[Position]) -> list[Row]:
 
 
 def _position_row(book: str, shown: dict[str, Any]) -> Row:
-    shown["fees"] = msgspec.json.encode(shown["fees"]).decode()
+    shown["strategy"] = OWN if shown["strategy"] is None else f"@{shown['strategy']}"
+    for amounts in ("fees", "flows"):
+        shown[amounts] = _encode(shown[amounts]).decode()
     return (book, *(shown[column] for column in POSITION_COLUMNS[1:]))
 
 
@@ -301,10 +348,27 @@ def key_rows(book: str, keys: Iterable[tuple[Key, str]]) -> list[Row]:
     return [(book, key.kind, key.text, key.symbol, client_order_id) for key, client_order_id in keys]
 
 
+def entry_rows(book: str, rows: Iterable[EntryRow]) -> list[Row]:
+    """The rows of ``entries`` that say which record holds an entry, and what it is found by."""
+    return [_entry_row(book, row) for row in rows]
+
+
+def _entry_row(book: str, row: EntryRow) -> Row:
+    event = row.event
+    if isinstance(event, InstrumentDefined):
+        return (book, row.sequence, "instrument", None, event.instrument.symbol, "", 1)
+    if isinstance(event, CashTransferred):
+        return (book, row.sequence, "cash_transfer", event.transfer_id, "", "", 0)
+    symbol, *others = (*symbols_of(event.entry), "")
+    kind = str(type(event.entry).__struct_config__.tag)
+    moves_units = int(type(event.entry) is not CashFlow)
+    return (book, row.sequence, kind, event.entry.entry_id, symbol, others[0] if others else "", moves_units)
+
+
 def _text_or_none(number: Decimal | None) -> str | None:
     return None if number is None else text_of(number)
 
 
 @lru_cache
 def _metadata_text(metadata: Metadata) -> str:
-    return "{}" if metadata == NO_METADATA else msgspec.json.encode(dict(metadata)).decode()
+    return "{}" if metadata == NO_METADATA else _encode(dict(metadata)).decode()

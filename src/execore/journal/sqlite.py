@@ -18,6 +18,7 @@ from execore.journal.rows import (
     HASH_COLUMN,
     change_row,
     check_append,
+    entry_rows,
     event_rows,
     fill_rows,
     key_rows,
@@ -209,6 +210,7 @@ class SqliteJournal(SqliteReader):
         self._put_traded(book, changes.traded)
         connection.executemany(schema.PUT_FILL, fill_rows(book, changes.fills))
         connection.executemany(schema.PUT_POSITION, position_rows(book, changes.positions))
+        connection.executemany(schema.PUT_ENTRY, entry_rows(book, changes.entries))
         connection.executemany(schema.PUT_KEY, key_rows(book, changes.keys))
         for change in changes.fill_changes:
             if isinstance(change, OrderReowned):

@@ -10,14 +10,16 @@ import msgspec
 
 from execore.journal import snapshots
 from execore.journal import sqlite_schema as schema
-from execore.journal.codec import GENESIS, next_hash
+from execore.journal.codec import GENESIS, decode_record, next_hash
 from execore.journal.protocol import EMPTY_HEAD, Head, Snapshot
-from execore.journal.rows import INDEXED_COLUMNS, POSITION_COLUMNS, trade_of
+from execore.journal.rows import INDEXED_COLUMNS, POSITION_COLUMNS
+from execore.journal.sqlite_past import ENTRIES, MOVED_UNITS, TRADES, damaged, in_order, stored, text_in
 from execore.journal.venue_ids import last_given
 from execore.model.errors import ChainBroken, JournalError, NotAJournal
-from execore.model.events import Trade
+from execore.model.events import CashTransferred, EntryBooked
 from execore.model.keys import Key, KeyKind
 from execore.model.records import StoredRecord
+from execore.model.trades import PastItem
 
 _PAGE_ROWS: Final = 1_000
 # What SQLite can number. Reading begins at the least: a record inserted before the first must be seen too.
@@ -82,12 +84,9 @@ _POSITIONS_HELD: Final = f"""SELECT sequence, {", ".join(POSITION_COLUMNS[1:])}
 _StoredRows = list[tuple[int, bytes, bytes]]
 _LinkedRows = list[tuple[int, bytes, bytes, bytes | None]]
 _IndexedRows = list[tuple[int, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes]]
-_HeldRows = list[tuple[int, str | None, Any, Any, Any, Any, Any, Any, Any, Any, Any]]
+_HeldRows = list[tuple[int, str | None, Any, Any, Any, Any, Any, Any, Any, Any, Any, Any, Any, Any, Any]]
 _FoundRows = list[tuple[int, str, str, int | None]]
 _Rows = TypeVar("_Rows")
-_TRADES: Final = """SELECT execution_key, side, quantity, price, fee, fee_currency FROM fills
-  WHERE book=? AND symbol=? AND status<>'cancelled'
-  ORDER BY coalesce(disclosed_sequence, sequence), sequence"""
 
 
 class SqliteReader(ABC):
@@ -113,7 +112,7 @@ class SqliteReader(ABC):
         """
         from_sequence = _LEAST if from_sequence <= 1 else from_sequence
         for sequence, digest, data in self._paged(_StoredRows, _READ, (book,), from_sequence):
-            yield StoredRecord(sequence, _text(digest), data)
+            yield StoredRecord(sequence, text_in(digest), data)
 
     def read_order(self, book: str, client_order_id: str) -> Iterator[StoredRecord]:
         """Yield the stored records that name one order, in order, each checked against the one before it.
@@ -131,13 +130,13 @@ class SqliteReader(ABC):
                     "Run `execore audit verify`; restore the journal from a copy that verifies",
                     sequence=sequence,
                 )
-            yield StoredRecord(sequence, _text(digest), data)
+            yield StoredRecord(sequence, text_in(digest), data)
 
     def read_indexed(self, book: str) -> Iterator[tuple[StoredRecord, tuple[str, ...]]]:
         """Yield every record of ``book`` with the texts of its ``INDEXED_COLUMNS``. Raises as ``read``."""
         for sequence, digest, data, *columns in self._paged(_IndexedRows, _READ_INDEXED, (book,), _LEAST):
             texts = tuple([str(column, "utf-8", "replace") for column in columns])  # as _text, and faster
-            yield StoredRecord(sequence, _text(digest), data), texts
+            yield StoredRecord(sequence, text_in(digest), data), texts
 
     def head(self, book: str) -> Head:
         """The last durable sequence and hash of ``book``; ``EMPTY_HEAD`` where there is none."""
@@ -164,14 +163,15 @@ class SqliteReader(ABC):
             ChainBroken: a record of an order that shares its id with another was changed.
         """
         self._check_projected(book)
-        asked: dict[KeyKind, list[Key]] = {kind: [] for kind in FIND}
+        asked: dict[KeyKind, list[Key]] = {kind: [] for kind in KeyKind}
         for key in keys:
             asked[key.kind].append(key)
         found: dict[Key, tuple[int, str]] = {}
         named: dict[Key, str] = {}
         claimed: set[Key] = set()
-        for kind, of_kind in asked.items():
-            for place, symbol, client_order_id, rank in self._look_up(FIND[kind], book, of_kind):
+        for kind, sql in FIND.items():  # an entry stands for no order
+            of_kind = asked[kind]
+            for place, symbol, client_order_id, rank in self._look_up(sql, book, of_kind):
                 key = of_kind[place]
                 if key.symbol not in ("", symbol):
                     continue
@@ -208,21 +208,30 @@ class SqliteReader(ABC):
             asked = set(moved.values())
         return owners
 
-    def trades(self, book: str, symbol: str) -> Iterator[tuple[str, Trade]]:
-        """Yield every execution in an instrument that stands, with its key, in the order of booking.
+    def past(self, book: str, symbols: Sequence[str]) -> Iterator[tuple[str, PastItem]]:
+        """Yield all that ever moved the units of these instruments, with its key, in the order of booking.
 
-        One of undisclosed side is where it was booked first. All fills of the book are gone through.
+        An execution of undisclosed side is where it was booked first. All fills of the book are gone through.
 
         Raises:
-            JournalError: the tables lag. And as ``read``.
+            JournalError: the tables lag. NewerSchema: an entry is of a newer execore. And as ``read``.
         """
         self._check_projected(book)
-        for key, *terms in self.select(_TRADES, (book, symbol)):
-            try:
-                trade = trade_of(symbol, terms)
-            except (TypeError, ValueError, ArithmeticError) as error:
-                raise _damaged(self.path, error) from error
-            yield key, trade
+        asked = (book, msgspec.json.encode(list(symbols)).decode())
+        return in_order(self.path, self.select(TRADES, asked), self.select(MOVED_UNITS, asked))
+
+    def find_entries(self, book: str, entry_ids: Sequence[str]) -> list[EntryBooked | CashTransferred]:
+        """The entries and transfers of cash that have these ids; others are left out.
+
+        Raises:
+            JournalError: the tables lag. NewerSchema: an entry is of a newer execore. And as ``read``.
+        """
+        if not entry_ids:
+            return []
+        self._check_projected(book)
+        rows = self.select(ENTRIES, (book, msgspec.json.encode(list(entry_ids)).decode()))
+        found: list[Any] = [decode_record(stored(row)).event for row in rows]
+        return found
 
     def load_snapshot(self, book: str) -> Snapshot | None:
         """The newest snapshot that is whole and whose last record is in this journal; None if there is none.
@@ -273,13 +282,15 @@ class SqliteReader(ABC):
         found = [str(line) for (line,) in self.select("PRAGMA integrity_check(10)")]
         return [] if found == ["ok"] else found
 
-    def positions_held(self, book: str) -> tuple[int, dict[str, tuple[Any, ...]]]:
-        """Up to which record the tables are complete, and then the rows of ``positions``, by symbol.
+    def positions_held(self, book: str) -> tuple[int, dict[tuple[Any, ...], tuple[Any, ...]]]:
+        """Up to which record the tables are complete, and then the rows of ``positions``.
+
+        By symbol, position side and strategy.
 
         Raises as ``read``.
         """
         rows = self._fetch_as(_HeldRows, _POSITIONS_HELD, (book,))
-        held = {row[1]: (book, *row[1:]) for row in rows if row[1] is not None}
+        held = {row[1:4]: (book, *row[1:]) for row in rows if row[1] is not None}
         return (rows[0][0] if rows else 0), held
 
     def tables_lag(self, book: str) -> bool:
@@ -343,7 +354,7 @@ def head_of(path: str, rows: list[tuple[Any, ...]]) -> Head:
         NotAJournal: the row is damaged.
     """
     for sequence, digest in _checked(path, rows, list[tuple[int, bytes]]):
-        return Head(sequence, _text(digest))
+        return Head(sequence, text_in(digest))
     return EMPTY_HEAD
 
 
@@ -352,14 +363,7 @@ def _checked(path: str, rows: list[tuple[Any, ...]], kind: type[_Rows]) -> _Rows
     try:
         return msgspec.convert(rows, kind)
     except msgspec.ValidationError as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: str, error: Exception) -> NotAJournal:
-    return NotAJournal(
-        f"{path} is damaged: a row is not what its table holds ({error})",
-        "Run `execore audit verify`; if the chain holds, `execore audit rebuild`, else restore a copy",
-    )
+        raise damaged(path, error) from error
 
 
 def is_text(value: str) -> bool:
@@ -384,11 +388,7 @@ def _bindable(parameter: object) -> object:
 def _is_linked(previous: bytes | None, digest: bytes, data: bytes) -> bool:
     """Whether a record's hash is that of its text and of the hash before it, which the first has none of."""
     try:
-        link = GENESIS if previous is None else bytes.fromhex(_text(previous))
+        link = GENESIS if previous is None else bytes.fromhex(text_in(previous))
     except ValueError:
         return False
-    return next_hash(link, data).hex() == _text(digest)
-
-
-def _text(stored: bytes) -> str:
-    return stored.decode(errors="replace")
+    return next_hash(link, data).hex() == text_in(digest)

@@ -15,6 +15,7 @@ import apsw
 
 from execore.journal.files import rename, sync_directory
 from execore.journal.rows import (
+    ENTRY_COLUMNS,
     EVENT_COLUMNS,
     FILL_COLUMNS,
     KEY_COLUMNS,
@@ -35,10 +36,11 @@ from execore.model.errors import (
 )
 
 APPLICATION_ID: Final = int.from_bytes(b"exec", "big")
-FILE_VERSION: Final = 3
+FILE_VERSION: Final = 4
 """The version of the tables (``PRAGMA user_version``); that of the records is in each record.
 
-Version 1 had no ``fills.status``; version 2 no ``keys``, and no ``fills.disclosed_sequence``.
+Version 1 had no ``fills.status``; version 2 no ``keys``, and no ``fills.disclosed_sequence``; version 3 no
+``entries``, and one position an instrument.
 """
 
 MINIMUM_SQLITE: Final = (3, 51, 3)
@@ -74,14 +76,23 @@ CREATE TABLE fills(
   book TEXT NOT NULL, sequence INTEGER NOT NULL, client_order_id TEXT NOT NULL, venue_order_id TEXT NOT NULL,
   execution_id TEXT NOT NULL, execution_key TEXT NOT NULL, symbol TEXT NOT NULL, side TEXT,
   quantity TEXT NOT NULL, price TEXT NOT NULL, fee TEXT NOT NULL, fee_currency TEXT NOT NULL,
+  position_side TEXT NOT NULL, settlement_date TEXT NOT NULL, lots TEXT NOT NULL,
   ts_event_ns INTEGER NOT NULL, late INTEGER NOT NULL, status TEXT NOT NULL, disclosed_sequence INTEGER,
   PRIMARY KEY(book, sequence)) STRICT, WITHOUT ROWID;
 CREATE INDEX fills_by_order ON fills(book, client_order_id);
 CREATE INDEX fills_by_execution ON fills(book, execution_key);
 CREATE TABLE positions(
-  book TEXT NOT NULL, symbol TEXT NOT NULL, quantity TEXT NOT NULL, unit TEXT NOT NULL, average_cost TEXT,
-  cost_basis TEXT NOT NULL, realised_pnl TEXT NOT NULL, currency TEXT NOT NULL, fees TEXT NOT NULL,
-  fees_in_kind TEXT NOT NULL, undisclosed TEXT NOT NULL, PRIMARY KEY(book, symbol)) STRICT, WITHOUT ROWID;
+  book TEXT NOT NULL, symbol TEXT NOT NULL, position_side TEXT NOT NULL, strategy TEXT NOT NULL,
+  quantity TEXT NOT NULL, unit TEXT NOT NULL, average_cost TEXT, cost_basis TEXT NOT NULL,
+  realised_pnl TEXT NOT NULL, currency TEXT NOT NULL, fees TEXT NOT NULL, fees_in_kind TEXT NOT NULL,
+  flows TEXT NOT NULL, undisclosed TEXT NOT NULL, opened_ts_ns INTEGER,
+  PRIMARY KEY(book, symbol, position_side, strategy)) STRICT, WITHOUT ROWID;
+CREATE TABLE entries(
+  book TEXT NOT NULL, sequence INTEGER NOT NULL, kind TEXT NOT NULL, entry_id TEXT, symbol TEXT NOT NULL,
+  other_symbol TEXT NOT NULL, moves_units INTEGER NOT NULL,
+  PRIMARY KEY(book, sequence)) STRICT, WITHOUT ROWID;
+CREATE INDEX entries_by_id ON entries(book, entry_id);
+CREATE INDEX entries_of_units ON entries(book, sequence) WHERE moves_units;
 CREATE TABLE keys(
   book TEXT NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL, symbol TEXT NOT NULL,
   client_order_id TEXT NOT NULL, PRIMARY KEY(book, kind, text, symbol)) STRICT, WITHOUT ROWID;
@@ -107,11 +118,12 @@ TRADE_ORDER: Final = f"""UPDATE orders SET {_TRADED}, closed_from=NULL
   WHERE book=? AND client_order_id=? AND venue_order_id=?"""
 PUT_FILL: Final = _insert("fills", FILL_COLUMNS, "REPLACE", ",NULL")  # disclosed_sequence: so far
 PUT_POSITION: Final = _insert("positions", POSITION_COLUMNS, "REPLACE")
+PUT_ENTRY: Final = _insert("entries", ENTRY_COLUMNS, "REPLACE")
 PUT_KEY: Final = _insert("keys", KEY_COLUMNS, "REPLACE")
 # Named, because the planner would rather walk all fills of the book.
 _FILLS_OF_ORDER: Final = "fills INDEXED BY fills_by_order"
 _OF_ORDER: Final = "WHERE book=? AND client_order_id=?"
-_TERMS: Final = ", ".join(f"{column}=?" for column in ("status", *TERM_COLUMNS))
+_TERMS: Final = ", ".join(["status=coalesce(?, status)", *(f"{column}=?" for column in TERM_COLUMNS)])
 CHANGE_FILL: Final = (
     f"UPDATE fills INDEXED BY fills_by_execution SET {_TERMS} WHERE book=? AND execution_key=?"
 )
@@ -120,7 +132,7 @@ DISCLOSE_FILLS: Final = (
     f"UPDATE {_FILLS_OF_ORDER} SET side=?, disclosed_sequence=? {_OF_ORDER} AND side IS NULL"
 )
 END_ORDER: Final = f"DELETE FROM orders {_OF_ORDER}"
-PROJECTION_TABLES: Final = ("orders", "fills", "positions", "keys")
+PROJECTION_TABLES: Final = ("orders", "fills", "positions", "entries", "keys")
 _BUILT_ANEW: Final = (
     *PROJECTION_TABLES,
     "projection_heads",
@@ -128,12 +140,15 @@ _BUILT_ANEW: Final = (
     "orders_by_venue_id",
     "fills_by_order",
     "fills_by_execution",
+    "entries_by_id",
+    "entries_of_units",
 )
 
 _COLUMNS: Final = {
     "orders": ORDER_COLUMNS,
     "fills": (*FILL_COLUMNS, "disclosed_sequence"),
     "positions": POSITION_COLUMNS,
+    "entries": ENTRY_COLUMNS,
     "keys": KEY_COLUMNS,
     "projection_heads": ("book", "sequence"),
 }

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from execore.journal.rows import FILL_COLUMNS, KEY_COLUMNS, ORDER_COLUMNS, POSITION_COLUMNS
+from execore.journal.rows import ENTRY_COLUMNS, FILL_COLUMNS, KEY_COLUMNS, ORDER_COLUMNS, POSITION_COLUMNS
 from execore.journal.sqlite_reader import SqliteReader
 from execore.journal.venue_ids import last_given
 from execore.model.keys import Key, KeyKind
@@ -14,7 +14,8 @@ from execore.model.keys import Key, KeyKind
 _TABLES: Final[dict[str, tuple[tuple[str, ...], int]]] = {
     "orders": (ORDER_COLUMNS[1:], 1),
     "fills": ((*FILL_COLUMNS[1:], "disclosed_sequence"), 1),
-    "positions": (POSITION_COLUMNS[1:], 1),
+    "positions": (POSITION_COLUMNS[1:], 3),
+    "entries": (ENTRY_COLUMNS[1:], 1),
     "keys": (KEY_COLUMNS[1:], 3),
 }
 """Of each table the columns beside ``book``, and how many of them, from the first on, are its primary key."""
@@ -26,7 +27,7 @@ class TableDifference(msgspec.Struct, frozen=True):
     """A row that is not what the records say.
 
     Attributes:
-        table: ``orders``, ``fills``, ``positions``, ``keys``; or ``snapshots``, which are found by sequences.
+        table: ``orders``, ``fills``, ``positions``, ``entries``, ``keys``; or ``snapshots``, by sequences.
         key: what the row is found by.
         holds: what is there: the columns that differ, or ``nothing``.
         records_say: what should be, likewise.

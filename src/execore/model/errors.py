@@ -82,6 +82,24 @@ class UnknownOrder(InvalidInput):
     code = "unknown_order"
 
 
+class UnknownLot(InvalidInput):
+    """No such lot is open, or less of it than was named."""
+
+    code = "unknown_lot"
+
+
+class UnknownExecution(InvalidInput):
+    """No execution of this id is booked."""
+
+    code = "unknown_execution"
+
+
+class DuplicateExecution(InvalidInput):
+    """The execution is booked with other content, or was changed in a way that this contradicts."""
+
+    code = "duplicate_execution"
+
+
 class UnknownGroup(InvalidInput):
     """No order group of this id is known."""
 
@@ -92,6 +110,12 @@ class DuplicateClientOrderId(InvalidInput):
     """The client order id is taken by an order with other content; ``field`` names the difference."""
 
     code = "duplicate_client_order_id"
+
+
+class DuplicateEntryId(InvalidInput):
+    """The id of an entry or a transfer is taken by one with other content; ``field`` names the difference."""
+
+    code = "duplicate_entry_id"
 
 
 # --- the journal ---------------------------------------------------------------------------------

@@ -7,14 +7,22 @@ version and an upcaster. Events are made by the core alone, from inputs that wer
 from decimal import Decimal
 from typing import Final
 
+from execore.model.entry_events import EntryBooked as EntryBooked
+from execore.model.entry_events import MarkSet as MarkSet
+from execore.model.entry_events import RateSet as RateSet
 from execore.model.event_base import Event as Event
 from execore.model.event_base import OrderEvent as OrderEvent
 from execore.model.group_events import AnyGroupEvent
 from execore.model.instruments import Instrument
+from execore.model.lots import LotChoice, LotsRestated
 from execore.model.money import ZERO
 from execore.model.orders import OrderRequest
 from execore.model.reports import VenueReport
-from execore.model.trades import Posting as Posting  # part of the events' own words
+from execore.model.trade_events import TradeCancelled as TradeCancelled
+from execore.model.trade_events import TradeChange as TradeChange
+from execore.model.trade_events import TradeCorrected as TradeCorrected
+from execore.model.trade_events import TradeRestated as TradeRestated
+from execore.model.trades import Posting as Posting
 from execore.model.trades import Trade as Trade
 from execore.model.unknown_events import CancelResent as CancelResent
 from execore.model.unknown_events import CopyRefused as CopyRefused
@@ -22,9 +30,10 @@ from execore.model.unknown_events import OrderOutcomeUnknown as OrderOutcomeUnkn
 from execore.model.unknown_events import OrderResent as OrderResent
 from execore.model.unknown_events import OrderResolved as OrderResolved
 from execore.model.unknown_events import RequestUnanswered as RequestUnanswered
-from execore.model.vocabulary import CostMethod, RestatementReason, Side
+from execore.model.vocabulary import CostMethod, PositionMode, PositionSide, RestatementReason, Side
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+"""Version 2 brought entries, marks, rates, lots and position sides; version 1 is read as it is."""
 
 
 class BookOpened(Event, frozen=True, gc=False, omit_defaults=True, tag="book_opened"):
@@ -32,6 +41,7 @@ class BookOpened(Event, frozen=True, gc=False, omit_defaults=True, tag="book_ope
 
     book: str
     cost_method: CostMethod = CostMethod.AVERAGE
+    position_mode: PositionMode = PositionMode.NETTING
 
 
 class InstrumentDefined(Event, frozen=True, gc=False, omit_defaults=True, tag="instrument_defined"):
@@ -41,11 +51,12 @@ class InstrumentDefined(Event, frozen=True, gc=False, omit_defaults=True, tag="i
 
 
 class CashTransferred(Event, frozen=True, gc=False, omit_defaults=True, tag="cash_transferred"):
-    """Cash entered (positive) or left (negative) the book."""
+    """Cash entered (positive) or left (negative) the book; ``counterparty`` is another book, if it is one."""
 
     transfer_id: str
     currency: str
     amount: Decimal
+    counterparty: str = ""
 
 
 class DayStarted(Event, frozen=True, gc=False, omit_defaults=True, tag="day_started"):
@@ -123,6 +134,7 @@ class FillBooked(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="fil
         late: it came after the order was over, which was said and alerted.
         disputed: its side or symbol is not the order's; booked as the venue said, and alerted.
         cumulative: provisional: the venue counts it and gave no id. Executions that come replace it.
+        position_side, settlement_date, lots: as in ``Trade``.
     """
 
     symbol: str
@@ -137,6 +149,9 @@ class FillBooked(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="fil
     late: bool = False
     disputed: bool = False
     cumulative: bool = False
+    position_side: PositionSide = PositionSide.NET
+    settlement_date: str = ""
+    lots: tuple[LotChoice, ...] = ()
 
 
 class OrderReowned(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="order_reowned"):
@@ -152,6 +167,7 @@ class OrderReowned(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="o
         late: the order was over when it took these executions over.
         disputed: the external order was of the other side, or disputed already.
         side: of the order that takes over; None in records from before it was noted.
+        postings, lots: how the positions of strategies change, as the executions are another's now.
     """
 
     external_order_id: str
@@ -166,44 +182,8 @@ class OrderReowned(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="o
     expired: bool = False
     restatements: tuple[tuple[int, Decimal], ...] = ()
     side: Side | None = None
-
-
-class TradeCancelled(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="trade_cancelled"):
-    """An execution was undone: orders and books are as if it had never happened.
-
-    Attributes:
-        execution_id: of the report that undid it; it may be empty.
-        execution_ref_id: the execution, by the id it was booked under, in ``execution_scope``.
-        was: what it was until now, and what is taken out of the order.
-        postings: how the balances of its instrument differ from what they were.
-        replaced: it was known by a total alone, and the executions themselves have come.
-    """
-
-    execution_id: str
-    execution_scope: str
-    execution_ref_id: str
-    was: Trade
     postings: tuple[Posting, ...] = ()
-    replaced: bool = False
-
-
-class TradeCorrected(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="trade_corrected"):
-    """An execution was another than booked: orders and books are as if it had been ``now`` from the start.
-
-    Attributes:
-        execution_id: of the report that corrected it; it may be empty.
-        execution_ref_id: the execution, by the id it was first booked under, in ``execution_scope``.
-        postings: how the balances of its instrument differ from what they were.
-        replaced: it was known by a total alone, and part of the executions themselves has come.
-    """
-
-    execution_id: str
-    execution_scope: str
-    execution_ref_id: str
-    was: Trade
-    now: Trade
-    postings: tuple[Posting, ...] = ()
-    replaced: bool = False
+    lots: tuple[LotsRestated, ...] = ()
 
 
 class CancelRequested(OrderEvent, frozen=True, gc=False, omit_defaults=True, tag="cancel_requested"):
@@ -400,6 +380,7 @@ AnyOrderEvent = (
     | OrderRestated
     | TradeCancelled
     | TradeCorrected
+    | TradeRestated
     | OrderRejected
     | OrderExpired
     | ExpiryOverdue
@@ -408,4 +389,14 @@ AnyOrderEvent = (
     | ReportParked
 )
 
-AnyEvent = BookOpened | InstrumentDefined | CashTransferred | DayStarted | AnyOrderEvent | AnyGroupEvent
+AnyEvent = (
+    BookOpened
+    | InstrumentDefined
+    | CashTransferred
+    | EntryBooked
+    | MarkSet
+    | RateSet
+    | DayStarted
+    | AnyOrderEvent
+    | AnyGroupEvent
+)

@@ -13,12 +13,33 @@ class KeyKind(StrEnum):
     VENUE_ORDER = "venue_order"
     """The venue's id of an order, within its symbol; with an empty symbol, in any."""
     EXECUTION = "execution"
-    """An execution, or a change of one, by ``core.executions.execution_key``."""
+    """An execution, or a change of one, by ``execution_key``."""
+    ENTRY = "entry"
+    """An entry, or a transfer of cash, by its own id: it stands for no order."""
 
 
 class Key(msgspec.Struct, frozen=True, gc=False, order=True):
-    """An id that stands for one order of a book, for ever."""
+    """An id that stands for one order of a book, or one entry, for ever."""
 
     kind: KeyKind
     text: str
     symbol: str = ""
+
+
+def execution_key(execution_scope: str, execution_id: str) -> str:
+    """The identity of an execution in a book: the venue's id within the scope in which it is unique."""
+    if not execution_scope:
+        return "0:" + execution_id
+    # The length in front keeps every pair apart, whatever characters a venue puts into its ids.
+    return f"{len(execution_scope)}:{execution_scope}{execution_id}"
+
+
+def entry_key(entry_id: str) -> str:
+    """The identity of what an entry opened. An execution's key begins with digits, so none is the same."""
+    return "entry:" + entry_id
+
+
+def split_key(key: str) -> tuple[str, str]:
+    """The scope and the id that a key was made of."""
+    length, text = key.split(":", 1)
+    return text[: int(length)], text[int(length) :]

@@ -19,6 +19,9 @@ _TWO: Final = Decimal(2)
 BASIS_QUANTUM: Final = Decimal("1E-12")
 """Released cost basis and shown averages are rounded here; what rounding leaves stays in the position."""
 
+UNIT_QUANTUM: Final = Decimal("1E-18")
+"""Units that a split makes are rounded here: as finely as quantities can be given."""
+
 MAXIMUM_INTEGER_DIGITS: Final = 18
 MAXIMUM_FRACTION_DIGITS: Final = 18
 _MAXIMUM_TEXT: Final = 64

@@ -8,49 +8,26 @@ from typing import Final, get_args
 
 import msgspec
 
-from execore.model.errors import InvalidQuantity
+from execore.model.entries import ENTRIES, AnyEntry
+from execore.model.errors import InvalidInput
+from execore.model.lots import LotChoice, to_lots
 from execore.model.money import ZERO, to_decimal
 from execore.model.orders import positive
-from execore.model.requests import Input
-from execore.model.text import check_time, clean_texts
+from execore.model.report_base import Report as Report
+from execore.model.report_base import fix_numbers, fix_side
+from execore.model.text import check_iso_date
+from execore.model.trade_reports import FeeReport as FeeReport
+from execore.model.trade_reports import TradeCancelReport as TradeCancelReport
+from execore.model.trade_reports import TradeCorrectReport as TradeCorrectReport
 from execore.model.vocabulary import (
     OrderType,
     OrdStatus,
+    PositionSide,
     RestatementReason,
     Side,
     TimeInForce,
     to_word,
 )
-
-
-class Report(Input, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="type"):
-    """What every report carries.
-
-    Attributes:
-        client_order_id: our id, if the venue echoed it.
-        venue_order_id: the venue's id of the order, if given.
-        symbol: the instrument, in the book's own naming.
-        venue_status: the venue's own word for the status, kept beside ours.
-        reason: the venue's text, for rejects and cancels.
-        cumulative_quantity: the order's total filled when the venue wrote this, if it says. What it counts
-            and we have not is booked once, until the executions themselves come (not from an order status).
-        average_price: the average price of that total, if it says.
-    """
-
-    actor: str = "venue"
-    client_order_id: str = ""
-    venue_order_id: str = ""
-    symbol: str = ""
-    venue_status: str = ""
-    reason: str = ""
-    cumulative_quantity: Decimal | None = None
-    average_price: Decimal | None = None
-
-    def __post_init__(self) -> None:
-        check_time(self.ts_ns, "ts_ns")  # as every input does, without the call in between
-        clean_texts(self)
-        if self.cumulative_quantity is not None or self.average_price is not None:
-            _fix_numbers(self, quantities=("cumulative_quantity",), prices=("average_price",))
 
 
 class AcknowledgeReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="acknowledge"):
@@ -73,10 +50,10 @@ class AcknowledgeReport(Report, frozen=True, kw_only=True, gc=False, omit_defaul
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _fix_side(self, self.side)
+        fix_side(self, self.side)
         if self.leaves is None and self.quantity is None and self.price is None:
             return
-        _fix_numbers(self, quantities=("leaves", "quantity"), prices=("price",))
+        fix_numbers(self, quantities=("leaves", "quantity"), prices=("price",))
         for field in ("leaves", "quantity"):
             if getattr(self, field) == ZERO:
                 msgspec.structs.force_setattr(self, field, None)
@@ -90,6 +67,10 @@ class FillReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True
         execution_scope: what ``execution_id`` is unique within, as the venue declares: empty for the whole
             book, else the symbol, the trade date or the order it belongs to.
         fee: what the execution cost, positive; negative is a rebate. In ``fee_currency``.
+        position_side: which of a hedging book's positions it belongs to; None: as its order says.
+        settlement_date: when cash and units change hands, ``YYYY-MM-DD``; empty: as the instrument says.
+        lots: those it closes, where the broker says; else those that its order names.
+        strategy: whose it is, where nobody here knows its order: for histories.
         remainder_cancelled: the same message says that the rest was cancelled (exchanges bundle the two for
             immediate-or-cancel orders: FIX Latest, I.1.b).
     """
@@ -102,15 +83,25 @@ class FillReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True
     fee: Decimal = ZERO
     fee_currency: str = ""
     remainder_cancelled: bool = False
+    position_side: PositionSide | None = None
+    settlement_date: str = ""
+    lots: tuple[LotChoice, ...] = ()
+    strategy: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _fix_side(self, self.side)
+        fix_side(self, self.side)
         fix = msgspec.structs.force_setattr
         fix(self, "quantity", positive(self.quantity, "quantity"))
         fix(self, "price", to_decimal(self.price, "price"))
         if self.fee is not ZERO:
             fix(self, "fee", to_decimal(self.fee, "fee"))
+        if self.position_side is not None and type(self.position_side) is not PositionSide:
+            fix(self, "position_side", to_word(self.position_side, PositionSide, "position_side"))
+        if self.settlement_date:
+            check_iso_date(self.settlement_date, "settlement_date")
+        if self.lots:
+            fix(self, "lots", to_lots(self.lots))
 
 
 class CancelReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="cancel"):
@@ -125,7 +116,7 @@ class CancelReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _fix_numbers(self, quantities=("cancelled_quantity",))
+        fix_numbers(self, quantities=("cancelled_quantity",))
         if self.cancelled_quantity == ZERO:
             msgspec.structs.force_setattr(self, "cancelled_quantity", None)
 
@@ -164,7 +155,7 @@ class AmendReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _fix_numbers(self, quantities=("quantity", "leaves"), prices=("price", "stop_price"))
+        fix_numbers(self, quantities=("quantity", "leaves"), prices=("price", "stop_price"))
 
 
 class CancelRejectReport(
@@ -221,7 +212,7 @@ class StopReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _fix_numbers(self, quantities=("quantity",), prices=("price",))
+        fix_numbers(self, quantities=("quantity",), prices=("price",))
 
 
 class TriggerReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="trigger"):
@@ -249,7 +240,7 @@ class RestateReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=T
         if type(self.restatement) is not RestatementReason:
             word = to_word(self.restatement, RestatementReason, "restatement")
             msgspec.structs.force_setattr(self, "restatement", word)
-        _fix_numbers(self, quantities=("quantity", "leaves"), prices=("price", "stop_price"))
+        fix_numbers(self, quantities=("quantity", "leaves"), prices=("price", "stop_price"))
 
 
 class StatusReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="status"):
@@ -269,50 +260,18 @@ class StatusReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
         if self.ord_status is not None and type(self.ord_status) is not OrdStatus:
             word = to_word(self.ord_status, OrdStatus, "ord_status")
             msgspec.structs.force_setattr(self, "ord_status", word)
-        _fix_numbers(self, quantities=("quantity", "leaves"))
+        fix_numbers(self, quantities=("quantity", "leaves"))
 
 
-class TradeCancelReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="trade_cancel"):
-    """An execution is undone (a bust): FIX Trade Cancel. What it was is taken from our own ledger.
+class EntryReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="entry"):
+    """The venue or broker changed the account beside executions: funding, a split, an assignment."""
 
-    Attributes:
-        execution_id: this report's own id, within ``execution_scope``; empty where the venue gives none.
-        execution_ref_id: FIX ExecRefID(19): the execution undone, or the last correction of it.
-    """
-
-    execution_ref_id: str
-    execution_id: str = ""
-    execution_scope: str = ""
-
-
-class TradeCorrectReport(
-    Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="trade_correct"
-):
-    """An execution was another than reported: FIX Trade Correct, with the complete right terms.
-
-    Attributes:
-        execution_id: this report's own id, which the next correction refers to; may be empty.
-        execution_ref_id: FIX ExecRefID(19): the execution corrected, or the last correction of it.
-        quantity, price: what the execution really was.
-        side: None leaves it as it was.
-        fee: None leaves fee and currency as they were.
-    """
-
-    execution_ref_id: str
-    quantity: Decimal
-    price: Decimal
-    execution_id: str = ""
-    execution_scope: str = ""
-    side: Side | None = None
-    fee: Decimal | None = None
-    fee_currency: str = ""
+    entry: AnyEntry
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _fix_side(self, self.side)
-        fix = msgspec.structs.force_setattr
-        fix(self, "quantity", positive(self.quantity, "quantity"))
-        _fix_numbers(self, quantities=(), prices=("price", "fee"))
+        if type(self.entry) not in ENTRIES:
+            raise InvalidInput("entry", f"{self.entry!r:.60} is no entry", "See execore.entries")
 
 
 class UnreadableReport(Report, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="unreadable"):
@@ -339,33 +298,9 @@ VenueReport = (
     | StatusReport
     | TradeCancelReport
     | TradeCorrectReport
+    | FeeReport
+    | EntryReport
     | UnreadableReport
 )
 KINDS: Final[frozenset[type[Report]]] = frozenset(get_args(VenueReport))
 """The types of report that there are; of another, even a child of these, nobody would know what it means."""
-
-
-def _fix_side(report: Report, side: Side | None) -> None:
-    if side is not None:
-        word = side if type(side) is Side else to_word(side, Side, "side")
-        # A venue that says "undisclosed" says nothing, which is what None is for.
-        msgspec.structs.force_setattr(report, "side", None if word is Side.UNDISCLOSED else word)
-
-
-def _not_negative(value: Decimal, field: str) -> Decimal:
-    """A quantity in a report: venues send zero where nothing rests, or nothing is filled yet."""
-    number = to_decimal(value, field)
-    if number < ZERO:
-        raise InvalidQuantity(field, f"{number} is negative", "The side says which way; give the size")
-    return number
-
-
-def _fix_numbers(report: Report, quantities: tuple[str, ...], prices: tuple[str, ...] = ()) -> None:
-    for field in quantities:
-        value = getattr(report, field)
-        if value is not None:
-            msgspec.structs.force_setattr(report, field, _not_negative(value, field))
-    for field in prices:
-        value = getattr(report, field)
-        if value is not None:
-            msgspec.structs.force_setattr(report, field, to_decimal(value, field))

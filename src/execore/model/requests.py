@@ -7,8 +7,10 @@ from decimal import Decimal
 
 import msgspec
 
-from execore.model.errors import InvalidInput
+from execore.model.entries import ENTRIES, Adjustment, AnyEntry
+from execore.model.errors import InvalidInput, InvalidNumber
 from execore.model.instruments import Instrument
+from execore.model.lots import LotChoice, to_lots
 from execore.model.money import to_decimal
 from execore.model.orders import OrderRequest, positive
 from execore.model.text import check_iso_date, check_time, clean_texts
@@ -255,12 +257,79 @@ class DefineInstrument(Input, frozen=True, kw_only=True, gc=False):
     instrument: Instrument
 
 
+class BookEntry(Input, frozen=True, kw_only=True, gc=False):
+    """Change the books by what is no execution; refused as a whole where it cannot be.
+
+    Raises:
+        InvalidInput: it is no entry; or an adjustment, and nobody in particular makes it.
+    """
+
+    entry: AnyEntry
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if type(self.entry) not in ENTRIES:
+            raise InvalidInput("entry", f"{self.entry!r:.60} is no entry", "See execore.entries")
+        if isinstance(self.entry, Adjustment) and self.actor in ("", "system"):
+            raise InvalidInput("actor", "an adjustment is somebody's doing", "Say whose")
+
+
+class ChooseLots(Input, frozen=True, kw_only=True, gc=False):
+    """Say which lots an execution that is booked closed; for what they do not cover, the oldest."""
+
+    execution_id: str
+    lots: tuple[LotChoice, ...]
+    execution_scope: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        msgspec.structs.force_setattr(self, "lots", to_lots(self.lots))
+
+
+class SetMark(Input, frozen=True, kw_only=True, gc=False):
+    """Note what one unit of an instrument is worth, as of ``ts_ns``: what statements value positions at."""
+
+    symbol: str
+    price: Decimal
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        msgspec.structs.force_setattr(self, "price", to_decimal(self.price, "price"))
+
+
+class SetRate(Input, frozen=True, kw_only=True, gc=False):
+    """Note what one unit of ``base`` is worth in ``quote``, as of ``ts_ns``.
+
+    Raises:
+        InvalidInput: a currency is missing, or both are the same. InvalidNumber: the rate is not positive.
+    """
+
+    base: str
+    quote: str
+    rate: Decimal
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        rate = to_decimal(self.rate, "rate")
+        if rate <= 0:
+            raise InvalidNumber(
+                "rate", f"{rate} is not positive", "Say what one unit of base is worth in quote"
+            )
+        if not (self.base and self.quote) or self.base == self.quote:
+            raise InvalidInput("base", "a rate is between two currencies", "Give base and quote")
+        msgspec.structs.force_setattr(self, "rate", rate)
+
+
 class TransferCash(Input, frozen=True, kw_only=True, gc=False):
-    """Cash paid into the book (positive) or taken out (negative). ``transfer_id`` is booked once."""
+    """Cash paid into the book (positive) or taken out (negative). ``transfer_id`` is booked once.
+
+    ``counterparty``: the other book, where it comes from one or goes to one: it books the same the other way.
+    """
 
     transfer_id: str
     currency: str
     amount: Decimal
+    counterparty: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -283,4 +352,14 @@ OrderInput = (
 )
 """Inputs that concern an order which exists."""
 
-Request = SubmitOrder | OrderInput | StartDay | DefineInstrument | TransferCash
+Request = (
+    SubmitOrder
+    | OrderInput
+    | StartDay
+    | DefineInstrument
+    | TransferCash
+    | BookEntry
+    | ChooseLots
+    | SetMark
+    | SetRate
+)

@@ -146,12 +146,75 @@ class InstrumentKind(StrEnum):
     EQUITY = "equity"
     LINEAR = "linear"
     """A future or perpetual: opening moves no cash, closing pays the difference."""
+    INVERSE = "inverse"
+    """The same, quoted in one currency and settled in the other: a contract is worth so much of the first."""
+    OPTION = "option"
+    """The premium is paid when it is bought, and what it comes to when it ends."""
+
+
+class OptionRight(StrEnum):
+    """FIX PutOrCall(201)."""
+
+    PUT = "put"
+    CALL = "call"
 
 
 class CostMethod(StrEnum):
     """Which cost a closing trade releases."""
 
     AVERAGE = "average"
+    """A share of all of it."""
+    FIFO = "fifo"
+    """That of the lot that came first."""
+    LIFO = "lifo"
+    """That of the lot that came last."""
+    HIGHEST_COST = "highest_cost"
+    """That of the lot which makes the smallest gain: of what was bought dearest, or sold short cheapest."""
+    SPECIFIC_LOT = "specific_lot"
+    """That of the lots which the order names; for what they do not cover, of the lot that came first."""
+
+
+class PositionMode(StrEnum):
+    """What a book holds in one instrument."""
+
+    NETTING = "netting"
+    """One position, long or short."""
+    HEDGING = "hedging"
+    """A long and a short position beside each other, each traded for itself."""
+
+
+class PositionSide(StrEnum):
+    """Which of the positions of a hedging book a trade belongs to. In a netting book there is one only."""
+
+    NET = "net"
+    LONG = "long"
+    SHORT = "short"
+
+
+class Flow(StrEnum):
+    """What cash came or went for, beside trades and transfers."""
+
+    FUNDING = "funding"
+    """What holders of a perpetual pay each other."""
+    INTEREST = "interest"
+    """On cash, held or owed."""
+    BORROW = "borrow"
+    """For units lent to us, to sell short."""
+    DIVIDEND = "dividend"
+    """On units held; negative where it is owed on units sold short."""
+    WITHHOLDING_TAX = "withholding_tax"
+    FEE = "fee"
+    """One that is no execution's: market data, custody."""
+    REBATE = "rebate"
+    OTHER = "other"
+
+
+class ClosingReason(StrEnum):
+    """Why a position ended without an order."""
+
+    EXPIRY = "expiry"
+    SETTLEMENT = "settlement"
+    LIQUIDATION = "liquidation"
 
 
 Word = TypeVar("Word", bound=StrEnum)

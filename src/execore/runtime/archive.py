@@ -6,7 +6,7 @@ if nothing had ever left.
 """
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from execore.core.book_state import BookState
@@ -14,12 +14,13 @@ from execore.core.order_ledger import OrderLedger
 from execore.core.recall import needs
 from execore.journal.codec import decode_record
 from execore.journal.protocol import Journal
-from execore.model.events import AnyOrderEvent, OrderAdopted, OrderCreated, OrderEvent, OrderReowned, Trade
+from execore.model.events import AnyOrderEvent, OrderAdopted, OrderCreated, OrderEvent, OrderReowned
 from execore.model.keys import Key, KeyKind
 from execore.model.money import exactly
 from execore.model.orders import Order
 from execore.model.requests import Input
 from execore.model.text import check_text
+from execore.model.trades import PastItem
 
 KEPT_ENDED: Final = 1_000
 """Orders that have ended and are kept in memory still: what is said of them soon after needs no lookup."""
@@ -53,8 +54,11 @@ class Archive:
             asked |= keys
 
     @exactly
-    def recall(self, state: BookState, keys: Iterable[Key]) -> int:
-        """Bring back the orders that ``keys`` stand for; return how many were not in memory."""
+    def recall(self, state: BookState, keys: Collection[Key]) -> int:
+        """Bring back what ``keys`` stand for; return how many orders were not in memory."""
+        entry_ids = [key.text for key in keys if key.kind is KeyKind.ENTRY]
+        for event in self._journal.find_entries(self._book, entry_ids) if entry_ids else ():
+            state.keep_entry(event)
         wanted = self._absent(state, keys)
         if wanted:
             state.recall(self._past_of(state, wanted))
@@ -70,9 +74,9 @@ class Archive:
         if wanted:
             state.recall(self._past_of(state, wanted, sequence))
 
-    def past(self, symbol: str) -> Iterator[tuple[str, Trade]]:
-        """Every execution in an instrument that stands, with its key, in the order of booking."""
-        return self._journal.trades(self._book, symbol)
+    def past(self, symbols: Sequence[str]) -> Iterator[tuple[str, PastItem]]:
+        """All that ever moved the units of these instruments, with its key, in the order of booking."""
+        return self._journal.past(self._book, symbols)
 
     @exactly
     def find(self, state: BookState, client_order_id: str) -> Order | None:
@@ -92,7 +96,8 @@ class Archive:
 
     def _absent(self, state: BookState, keys: Iterable[Key]) -> list[str]:
         """The orders that ``keys`` stand for and memory does not have."""
-        found = self._journal.find_orders(self._book, list(keys)).values()
+        named = [key for key in keys if key.kind is not KeyKind.ENTRY]
+        found = self._journal.find_orders(self._book, named).values() if named else ()
         return [key for key in dict.fromkeys(found) if key not in state.orders]
 
     def _past_of(self, state: BookState, client_order_ids: Sequence[str], until: int = _NEWEST) -> Past:

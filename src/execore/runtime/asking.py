@@ -1,25 +1,32 @@
 """What a caller may ask of a book, whoever answers: at once (``Book``) or through a handle (``Runtime``)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from execore.core.book_state import BookState
+from execore.core.engine import check_input
+from execore.model.entries import AnyEntry
 from execore.model.errors import InvalidInput
 from execore.model.instruments import Instrument
 from execore.model.keys import Key, KeyKind
+from execore.model.lots import LotChoice
 from execore.model.money import Number, to_decimal
 from execore.model.orders import OrderRequest
 from execore.model.reports import KINDS, VenueReport
 from execore.model.requests import (
     AmendOrder,
+    BookEntry,
     CancelOrder,
+    ChooseLots,
     CloseOrder,
     DefineInstrument,
     Input,
     ResolveOrder,
+    SetMark,
+    SetRate,
     TransferCash,
 )
 from execore.model.text import check_text
@@ -28,7 +35,7 @@ from execore.runtime.input_maker import InputMaker
 
 One = TypeVar("One")
 Many = TypeVar("Many")
-Make = Callable[[BookState], Sequence[Input]]
+Make = Callable[[BookState], Iterable[Input]]
 """Makes the inputs of a request from the state that they will meet."""
 
 
@@ -38,7 +45,7 @@ class Ask(msgspec.Struct, frozen=True, eq=False):
     Attributes:
         make: called by the writer when its turn has come; it may raise ``InvalidInput``.
         keys: other ids it names that may stand for orders memory has let go of.
-        causes: what it makes, where that hangs on nothing.
+        causes: what it makes, where that hangs on nothing; with ``make``, what that chooses from.
         one: the answer is one, and not a list.
         urgent: it is taken also when the queue is full.
         then: called once it is recorded, when its effects are carried out.
@@ -229,9 +236,18 @@ class Asking(ABC, Generic[One, Many]):
         return self._static(cause)
 
     def transfer_cash(
-        self, transfer_id: str, currency: str, amount: Number, *, actor: str = "operator"
+        self,
+        transfer_id: str,
+        currency: str,
+        amount: Number,
+        *,
+        counterparty: str = "",
+        actor: str = "operator",
     ) -> One:
         """Book cash paid in (positive) or taken out (negative), once for each ``transfer_id``.
+
+        Args:
+            counterparty: the other book, where it comes from one or goes to one.
 
         Raises:
             InvalidNumber, InvalidInput: by field. NotRecorded, OutcomeUnknown, Busy: as ``submit``.
@@ -242,8 +258,80 @@ class Asking(ABC, Generic[One, Many]):
             transfer_id=transfer_id,
             currency=currency,
             amount=to_decimal(amount, "amount"),
+            counterparty=counterparty,
         )
         return self._static(cause)
+
+    def book_entry(self, entry: AnyEntry, *, actor: str = "operator", ts_ns: int | None = None) -> One:
+        """Change the books by what is no execution: funding, a split, an expiry, an adjustment.
+
+        Args:
+            entry: one of ``execore.entries``; its ``entry_id`` is booked once.
+            ts_ns: when it happened, integer nanoseconds UTC; now if not given.
+
+        Raises:
+            InvalidInput: by field; nothing was booked. DuplicateEntryId: the id is another entry's.
+            NotRecorded, OutcomeUnknown, Busy: as ``submit``.
+        """
+        at_ns = self._maker.now_ns() if ts_ns is None else ts_ns
+        return self._static(BookEntry(ts_ns=at_ns, actor=actor, entry=entry))
+
+    def choose_lots(
+        self,
+        execution_id: str,
+        lots: Iterable[LotChoice],
+        *,
+        execution_scope: str = "",
+        actor: str = "operator",
+    ) -> One:
+        """Say which lots an execution that is booked closed, in a book of ``specific_lot``.
+
+        The books are as if it had been said before. For what they do not cover, the oldest are taken.
+
+        Raises:
+            UnknownExecution: it is not booked. UnknownLot: a lot was not open then, or smaller.
+            InvalidInput: the book keeps no lots to choose from.
+            NotRecorded, OutcomeUnknown, Busy: as ``submit``.
+        """
+        cause = ChooseLots(
+            ts_ns=self._maker.now_ns(),
+            actor=actor,
+            execution_id=execution_id,
+            execution_scope=execution_scope,
+            lots=tuple(lots),
+        )
+        return self._static(cause)
+
+    def set_mark(
+        self, symbol: str, price: Number, *, actor: str = "operator", ts_ns: int | None = None
+    ) -> One:
+        """Note what one unit of an instrument is worth: what statements value positions at.
+
+        Args:
+            ts_ns: as of when, integer nanoseconds UTC; now if not given.
+
+        Raises:
+            UnknownInstrument, InvalidNumber: nothing was noted.
+            NotRecorded, OutcomeUnknown, Busy: as ``submit``.
+        """
+        at_ns = self._maker.now_ns() if ts_ns is None else ts_ns
+        mark = to_decimal(price, "price")
+        return self._static(SetMark(ts_ns=at_ns, actor=actor, symbol=symbol, price=mark))
+
+    def set_rate(
+        self, base: str, quote: str, rate: Number, *, actor: str = "operator", ts_ns: int | None = None
+    ) -> One:
+        """Note what one unit of ``base`` is worth in ``quote``.
+
+        Args:
+            ts_ns: as of when, integer nanoseconds UTC; now if not given.
+
+        Raises:
+            InvalidInput: by field; nothing was noted. NotRecorded, OutcomeUnknown, Busy: as ``submit``.
+        """
+        at_ns = self._maker.now_ns() if ts_ns is None else ts_ns
+        worth = to_decimal(rate, "rate")
+        return self._static(SetRate(ts_ns=at_ns, actor=actor, base=base, quote=quote, rate=worth))
 
     def apply(self, reports: Iterable[VenueReport]) -> Many:
         """Book reports in one durable commit. None is refused: what fits nothing is parked and alerted.
@@ -259,6 +347,34 @@ class Asking(ABC, Generic[One, Many]):
             if type(report) not in KINDS:
                 raise InvalidInput("reports", f"{report!r:.60} is no report", "See execore.reports")
         answers: Many = self._ask(Ask(causes=made, one=False, urgent=True))
+        return answers
+
+    def take_history(self, causes: Sequence[Input], on_refusal: Callable[[int, InvalidInput], None]) -> Many:
+        """Take what a history says, one after the other, in one durable commit.
+
+        Each input that is not acceptable is refused by itself, and the next is taken; so is a report that
+        would be parked if a venue told it now.
+
+        Args:
+            on_refusal: told the place of an input that is refused, and why.
+
+        Returns:
+            An answer for each of the others.
+
+        Raises:
+            NotRecorded, OutcomeUnknown: the record failed; the book is closed.
+        """
+
+        def acceptable(state: BookState) -> Iterator[Input]:
+            for place, cause in enumerate(causes):  # each meets the state that those before it left
+                try:
+                    check_input(state, cause)
+                except InvalidInput as error:
+                    on_refusal(place, error)
+                else:
+                    yield cause
+
+        answers: Many = self._ask(Ask(acceptable, causes=causes, one=False, urgent=True))
         return answers
 
     def new_id(self) -> str:

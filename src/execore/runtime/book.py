@@ -20,7 +20,7 @@ from execore.journal.protocol import Head, Journal
 from execore.model.answers import Answer
 from execore.model.instruments import Instrument
 from execore.model.orders import Order
-from execore.model.vocabulary import CostMethod, to_word
+from execore.model.vocabulary import CostMethod, PositionMode, to_word
 from execore.runtime.addresses import open_journal
 from execore.runtime.asking import Ask, Asking
 from execore.runtime.callbacks import InlineCallbacks
@@ -216,6 +216,7 @@ def open_book(
     *,
     instruments: Iterable[Instrument] = (),
     cost_method: CostMethod | str = CostMethod.AVERAGE,
+    position_mode: PositionMode | str = PositionMode.NETTING,
     venue: Venue | None = None,
     risk_hooks: Sequence[RiskHook] = (),
     validators: Sequence[ValidationHook] = (),
@@ -234,21 +235,22 @@ def open_book(
     Args:
         journal: an open journal, which stays its owner's to close, or an address such as
             ``sqlite:///trading.db`` or ``memory:``.
-        name, instruments, cost_method, venue, risk_hooks, validators, calendar, retry_policy, resends,
-            on_alert: see ``BookSettings``.
+        name, instruments, cost_method, position_mode, venue, risk_hooks, validators, calendar, retry_policy,
+            resends, on_alert: see ``BookSettings``.
         clock, monotonic_ns, random_bits: time and chance, to make a run repeatable. A run on virtual time
             passes both clocks: all waits are on the monotonic one, as a wall clock may jump.
         tends_groups: whether order groups do what becomes necessary; off for a tool that sends nothing.
         progress: called with the last sequence replayed, now and then.
 
     Raises:
-        InvalidConfiguration: the cost method is not the one the book began with.
+        InvalidConfiguration: the cost method or position mode is not the one the book began with.
         JournalError and its children: the journal cannot be opened, or its chain is broken.
     """
     settings = BookSettings(
         name=name,
         instruments=tuple(instruments),
         cost_method=to_word(cost_method, CostMethod, "cost_method"),
+        position_mode=to_word(position_mode, PositionMode, "position_mode"),
         venue=venue,
         risk_hooks=tuple(risk_hooks),
         validators=tuple(validators),

@@ -18,7 +18,7 @@ from execore.model.errors import InvalidConfiguration
 from execore.model.failures import VenueError
 from execore.model.instruments import Instrument
 from execore.model.requests import CancelOrder, DefineInstrument, Input
-from execore.model.vocabulary import CostMethod, to_word
+from execore.model.vocabulary import CostMethod, PositionMode, to_word
 from execore.runtime.asking import Ask
 from execore.runtime.callbacks import Callbacks
 from execore.runtime.channel import Channel
@@ -52,7 +52,7 @@ class BookSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: which of the journal's books.
         instruments: what may be traded; those known already may change tick, step and limits.
-        cost_method: fixed when the book begins.
+        cost_method, position_mode: fixed when the book begins.
         venue: where orders are sent. Without one, the caller carries out the effects.
         risk_hooks: asked in order before every submission; the first that does not allow decides.
         validators: run before an order is created; each raises ``InvalidInput`` to refuse.
@@ -68,6 +68,7 @@ class BookSettings(msgspec.Struct, frozen=True, kw_only=True):
     name: str = "main"
     instruments: tuple[Instrument, ...] = ()
     cost_method: CostMethod = CostMethod.AVERAGE
+    position_mode: PositionMode = PositionMode.NETTING
     venue: Any = None
     risk_hooks: tuple[Any, ...] = ()
     validators: tuple[Any, ...] = ()
@@ -109,10 +110,13 @@ def open_channel(
         InvalidConfiguration: the cost method is not the one the book began with.
         JournalError and its children: the journal cannot be read, or its chain is broken.
     """
-    method = to_word(settings.cost_method, CostMethod, "cost_method")
+    counting = (
+        to_word(settings.cost_method, CostMethod, "cost_method"),
+        to_word(settings.position_mode, PositionMode, "position_mode"),
+    )
     clock = surroundings.clock
-    writer = _begin(journal, settings.name, method, clock) or _resume(
-        journal, settings.name, method, clock, progress
+    writer = _begin(journal, settings.name, counting, clock) or _resume(
+        journal, settings.name, counting, clock, progress
     )
     maker = InputMaker(
         risk_hooks=settings.risk_hooks,
@@ -303,12 +307,17 @@ def _mass_status(channel: Channel, last_heard_ns: int) -> bool:
     return True
 
 
-def _begin(journal: Journal, name: str, method: CostMethod, clock: Clock) -> Writer | None:
+Counting = tuple[CostMethod, PositionMode]
+"""How a book counts, for as long as there is one."""
+
+
+def _begin(journal: Journal, name: str, counting: Counting, clock: Clock) -> Writer | None:
     """A new book's writer, its first record made; None if the journal has the book already."""
     if journal.head(name) != EMPTY_HEAD:
         return None
     ts_ns = clock()
-    state, event = new_book(name, method, ts_ns, history_of(journal, name))
+    method, mode = counting
+    state, event = new_book(name, method, ts_ns, history_of(journal, name), mode)
     writer = Writer(journal, name, state, EMPTY_HEAD, clock)
     (head,) = journal.append_all([writer.first_append(event, "system", ts_ns)])
     writer.committed(head)
@@ -316,15 +325,17 @@ def _begin(journal: Journal, name: str, method: CostMethod, clock: Clock) -> Wri
 
 
 def _resume(
-    journal: Journal, name: str, method: CostMethod, clock: Clock, progress: Callable[[int], None] | None
+    journal: Journal, name: str, counting: Counting, clock: Clock, progress: Callable[[int], None] | None
 ) -> Writer:
     """A writer that continues the book where its journal ends."""
     catch_up_projections(journal, name)  # first, as the replay looks things up in them
     state, head = recover(journal, name, progress)
-    if state.positions.cost_method is not method:
-        raise InvalidConfiguration(
-            "cost_method",
-            f"book {name} began with {state.positions.cost_method}, not {method}",
-            "Open it with the method it has, or begin another book",
-        )
+    began = (state.positions.cost_method, state.positions.position_mode)
+    for field, has, wanted in zip(("cost_method", "position_mode"), began, counting, strict=True):
+        if has is not wanted:
+            raise InvalidConfiguration(
+                field,
+                f"book {name} began with {has}, not {wanted}",
+                "Open it with what it has, or begin another book",
+            )
     return Writer(journal, name, state, head, clock)

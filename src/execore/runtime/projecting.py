@@ -4,11 +4,19 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from execore.core.book_state import BookState
-from execore.core.executions import execution_key
 from execore.journal.codec import decode_record
-from execore.journal.protocol import EMPTY_HEAD, Changes, FillChange, FillRow, FillsDisclosed, Journal
+from execore.journal.protocol import (
+    EMPTY_HEAD,
+    Changes,
+    EntryRow,
+    FillChange,
+    FillRow,
+    FillsDisclosed,
+    Journal,
+)
 from execore.model import events
-from execore.model.keys import Key, KeyKind
+from execore.model.entries import symbols_of
+from execore.model.keys import Key, KeyKind, execution_key
 from execore.model.money import exactly
 from execore.model.orders import Order
 from execore.model.records import Record, StoredRecord
@@ -17,6 +25,7 @@ from execore.runtime.recovery import follow, history_of
 
 _REQUESTED = (events.CancelRequested, events.AmendRequested)
 _TRADE_CHANGED = (events.TradeCancelled, events.TradeCorrected)
+_ENTRIES = (events.EntryBooked, events.CashTransferred, events.InstrumentDefined)
 
 
 @exactly
@@ -28,6 +37,7 @@ def changes_of(state: BookState, records: Sequence[Record]) -> Changes:
     fills: list[FillRow] = []
     changes: list[FillChange | FillsDisclosed] = []
     keys: list[tuple[Key, str]] = []
+    entries: list[EntryRow] = []
     find = state.orders.get
     for record in records:
         event: Any = record.event
@@ -37,6 +47,9 @@ def changes_of(state: BookState, records: Sequence[Record]) -> Changes:
             symbols[event.symbol] = traded[event.client_order_id] = None
             continue
         if not isinstance(event, events.OrderEvent) or not event.client_order_id:
+            if kind in _ENTRIES:
+                entries.append(EntryRow(record.sequence, record.ts_event_ns, event))
+                symbols |= dict.fromkeys(_moved(event))
             continue
         order = find(event.client_order_id)
         orders[order.client_order_id] = order
@@ -44,7 +57,9 @@ def changes_of(state: BookState, records: Sequence[Record]) -> Changes:
         if isinstance(event, FillChange):
             changes.append(event)
             if kind is not events.OrderReowned:
-                symbols[changed.was.symbol] = None
+                symbols |= dict.fromkeys(state.positions.linked(changed.was.symbol))
+            else:
+                symbols |= dict.fromkeys(restated.symbol for restated in changed.lots)
         if kind is events.OrderReowned or (kind is events.OrderAcknowledged and changed.side is not None):
             # Fills, kept apart so far, are in the positions now, whatever symbol each of them named.
             symbols |= dict.fromkeys(execution.symbol for execution in state.orders.executions)
@@ -55,8 +70,13 @@ def changes_of(state: BookState, records: Sequence[Record]) -> Changes:
     for order in orders.values():
         for venue_order_id in state.orders.ids.former_venue_ids(order):
             keys.append((Key(KeyKind.VENUE_ORDER, venue_order_id, order.symbol), order.client_order_id))
-    positions = [state.positions.position(symbol) for symbol in symbols]
-    return Changes(list(orders.values()), fills, positions, changes, keys, merely_traded)
+    positions = [section for symbol in symbols for section in state.positions.sections(symbol)]
+    return Changes(list(orders.values()), fills, positions, changes, keys, merely_traded, entries)
+
+
+def _moved(event: events.EntryBooked | events.CashTransferred | events.InstrumentDefined) -> tuple[str, ...]:
+    """The instruments of which positions may be others after an entry."""
+    return symbols_of(event.entry) if isinstance(event, events.EntryBooked) else ()
 
 
 def _merely_traded(orders: dict[str, Order], traded: Iterable[Order]) -> list[Order]:

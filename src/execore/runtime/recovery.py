@@ -88,8 +88,8 @@ def recover(
 class PositionTable(Protocol):
     """A journal with a table of positions, which owes nothing to snapshots."""
 
-    def positions_held(self, book: str) -> tuple[int, dict[str, tuple[Any, ...]]]:
-        """Up to which record the table is complete, and its rows by symbol."""
+    def positions_held(self, book: str) -> tuple[int, dict[tuple[Any, ...], tuple[Any, ...]]]:
+        """Up to which record the table is complete, and its rows by symbol, position side and strategy."""
         ...
 
 
@@ -102,8 +102,14 @@ def _balances(journal: Journal, book: str, state: BookState, head: Head) -> bool
     sequence, held = journal.positions_held(book)
     if sequence != head.sequence:
         return True
-    traded = [one for one in state.positions.positions() if one.quantity or one.symbol in held]
-    return position_rows(book, traded) == [held.get(one.symbol) for one in traded]
+    sections = [
+        section for one in state.positions.instruments() for section in state.positions.sections(one.symbol)
+    ]
+    rows = (
+        (section.quantity, row) for section, row in zip(sections, position_rows(book, sections), strict=True)
+    )
+    shown = [row for quantity, row in rows if quantity or row[1:4] in held]
+    return shown == [held.get(row[1:4]) for row in shown]
 
 
 def _named_after(journal: Journal, book: str, sequence: int, until: int) -> set[str]:

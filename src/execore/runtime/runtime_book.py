@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from execore.core.book_state import BookState
-from execore.core.position_ledger import Position
+from execore.core.position import Position
 from execore.journal.protocol import Head
 from execore.model.answers import Answer
 from execore.model.orders import Order

@@ -118,7 +118,7 @@ class Writer:
         state = self.state
         try:
             if past:
-                state.past = {symbol: self._archive.past(symbol) for symbol in past}
+                state.past = self._archive.past(past)
             answer = step(state, cause, now_ns=now_ns, tends_groups=self.tends_groups)
         except InvalidInput as error:
             if isinstance(cause, Report):  # a fact: what cannot take it is broken, and must not go on
@@ -128,7 +128,7 @@ class Writer:
             self.close(error)  # the step may be half folded: what the journal holds is the truth
             raise
         if past:
-            state.past = {}
+            state.past = ()
         if answer.events:
             self._taken.append((cause, answer))
         return answer

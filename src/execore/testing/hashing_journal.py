@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from execore.journal.codec import chained
 from execore.journal.protocol import EMPTY_HEAD, NO_CHANGES, Append, Changes, Head, Snapshot
-from execore.model.events import Trade
+from execore.model.events import CashTransferred, EntryBooked
 from execore.model.keys import Key
 from execore.model.records import Record, StoredRecord
+from execore.model.trades import PastItem
 
 
 class HashingJournal:
@@ -40,7 +41,11 @@ class HashingJournal:
         """Nothing was kept."""
         return {}
 
-    def trades(self, book: str, symbol: str) -> Iterator[tuple[str, Trade]]:
+    def find_entries(self, book: str, entry_ids: Sequence[str]) -> list[EntryBooked | CashTransferred]:
+        """As ``Journal.find_entries``."""
+        return []
+
+    def past(self, book: str, symbols: Sequence[str]) -> Iterator[tuple[str, PastItem]]:
         """Nothing was kept."""
         return iter(())
 

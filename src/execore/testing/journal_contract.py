@@ -5,15 +5,17 @@ from decimal import Decimal
 from hashlib import sha256
 
 import pytest
+from msgspec.structs import replace
 
-from execore.core.position_ledger import Position
+from execore.core.position import Position, flat
 from execore.journal.audit_log import AuditLog
 from execore.journal.codec import GENESIS, decode_record, next_hash
 from execore.journal.protocol import EMPTY_HEAD, Append, Changes, FillRow, Head, Journal, Snapshot
 from execore.model.errors import BookClosed, InvariantViolation, SequenceConflict
 from execore.model.events import AnyEvent, BookOpened, FillBooked, OrderAcknowledged, OrderCreated
+from execore.model.instruments import Instrument
 from execore.model.keys import Key, KeyKind
-from execore.model.money import ONE, ZERO
+from execore.model.money import ZERO
 from execore.model.orders import Order, OrderRequest
 from execore.model.records import Record
 from execore.model.vocabulary import Side
@@ -32,9 +34,9 @@ def record(sequence: int, event: AnyEvent, book: str = BOOK, actor: str = "strat
 def position(symbol: str, quantity: Decimal, **balances: Decimal) -> Position:
     """A position in US dollars with these balances and no others."""
     known = {"cost_basis": ZERO, "realised_pnl": ZERO, "fees_in_kind": ZERO, "undisclosed": ZERO} | balances
-    return Position(
-        symbol=symbol, unit="BTC", currency="USD", quantity=quantity, fees={}, multiplier=ONE, **known
-    )
+    instrument = Instrument(symbol=symbol, currency="USD", base_currency="BTC")
+    made: Position = replace(flat(instrument, None), quantity=quantity, **known)
+    return made
 
 
 def order_id(number: int) -> str:
@@ -264,7 +266,7 @@ class JournalContract(LookupContract):
             lambda: list(journal.read(BOOK)),
             lambda: list(journal.read_order(BOOK, order_id(1))),
             lambda: journal.find_orders(BOOK, [Key(KeyKind.ORDER, order_id(1))]),
-            lambda: list(journal.trades(BOOK, "BTC-USD")),
+            lambda: list(journal.past(BOOK, ["BTC-USD"])),
             lambda: journal.load_snapshot(BOOK),
             lambda: journal.head(BOOK),
             journal.books,

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from decimal import Decimal
 
-from execore.core.executions import execution_key
 from execore.journal.protocol import Changes, FillRow, FillsDisclosed, Journal
 from execore.model.events import DayStarted, FillBooked, OrderReowned, Trade, TradeCancelled, TradeCorrected
-from execore.model.keys import Key, KeyKind
+from execore.model.keys import Key, KeyKind, execution_key
 from execore.model.money import ZERO
 from execore.model.orders import Order, OrderRequest
 from execore.model.records import Record
+from execore.model.trades import PastTrade
 from execore.model.vocabulary import Side
 
 LOOKED_UP = "looked-up"
@@ -70,7 +70,8 @@ def found(journal: Journal, *keys: Key) -> list[str | None]:
 def traded(journal: Journal, symbol: str = SYMBOL) -> list[tuple[str, Trade]]:
     """The instrument's trades by their execution ids, in order."""
     prefix = execution_key("scope", "")
-    return [(key.removeprefix(prefix), trade) for key, trade in journal.trades(LOOKED_UP, symbol)]
+    past = journal.past(LOOKED_UP, [symbol])
+    return [(key.removeprefix(prefix), item.trade) for key, item in past if isinstance(item, PastTrade)]
 
 
 def take_over(journal: Journal, external: str, owner: str) -> None:
@@ -80,12 +81,12 @@ def take_over(journal: Journal, external: str, owner: str) -> None:
 
 
 class LookupContract:
-    """The contract of ``find_orders`` and ``trades``, in one book."""
+    """The contract of ``find_orders`` and ``past``, in one book."""
 
     def test_nothing_is_found_where_nothing_is(self, make_journal: Callable[[], Journal]) -> None:
         journal = make_journal()
         assert journal.find_orders("nobody", [Key(ORDER, "a")]) == {}
-        assert list(journal.trades("nobody", SYMBOL)) == []
+        assert list(journal.past("nobody", [SYMBOL])) == []
         commit(journal, orders=[order("a", "V1")], fills=[fill(1, "a", "E1")])
         assert journal.find_orders(LOOKED_UP, []) == {}
         assert journal.find_orders("other", [Key(ORDER, "a"), Key(VENUE_ORDER, "V1"), execution("E1")]) == {}

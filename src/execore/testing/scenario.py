@@ -222,7 +222,7 @@ def _views(state: BookState) -> dict[str, Any]:
         "accounts": {
             (account.name, account.unit): account.balance for account in accounts if account.balance
         },
-        "transfers": state.transfers,
+        "transfers": state.entries,
         "day": (state.trade_date, state.day_ends_ts_ns),
         "parked": state.parked,
     }

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from execore.core.book_state import BookState
-from execore.core.position_ledger import position_to_dict
+from execore.core.position import position_to_dict
 from execore.model.answers import Answer
 from execore.model.effects import Alert, Effect, QueryOrder, SendAmend, SendCancel, SendOrder
 from execore.model.errors import InvalidInput, InvalidNumber, UnknownGroup, UnknownInstrument

@@ -15,10 +15,12 @@ import msgspec
 from msgspec.structs import replace
 
 from execore.model import reports, requests
+from execore.model.entries import AnyEntry
 from execore.model.errors import InputFileError
 from execore.model.group_requests import ReleaseGroup, SubmitGroup
 from execore.model.ids import check_id
 from execore.model.instruments import Instrument
+from execore.model.lots import LotChoice
 from execore.model.orders import OrderRequest
 from execore.model.requests import Input, ReleaseOrder, RiskResult, SubmitOrder
 from execore.model.text import check_time
@@ -282,7 +284,7 @@ class _Reader:
         elif path in values:
             raise self._unreadable(f"{name} is given twice", "it once")
         else:
-            values[path] = self._value(base, kind, word)
+            values[path] = self._value(base, kind, word, _WHOLE_TYPES.get(base, kind))
 
     def _bare(
         self, word: Word, rest: Iterator[Word], fields: Fields, values: dict[str, Any]
@@ -301,7 +303,7 @@ class _Reader:
                 return [(name, word), *zip(prices, rest, strict=False)]
         raise self._unreadable(f"{word.text!r:.40} has no place here", f"field=value, of {', '.join(fields)}")
 
-    def _value(self, name: str, kind: type[Any], word: Word) -> Any:
+    def _value(self, name: str, kind: type[Any], word: Word, whole: Any) -> Any:
         text = word.text
         if text == "none" and not word.quoted:
             return None
@@ -318,9 +320,13 @@ class _Reader:
                 return _duration(span)
             if issubclass(kind, StrEnum | Decimal | int):
                 return kind(text)
-            return msgspec.json.decode(text, type=kind)
+            return msgspec.json.decode(text, type=whole)
         except (ValueError, InvalidOperation, KeyError, msgspec.MsgspecError):
             raise self._unreadable(f"{name}: {text!r:.40} cannot be read", example(name, kind)) from None
+
+
+_WHOLE_TYPES: Final[dict[str, Any]] = {"entry": AnyEntry, "lots": tuple[LotChoice, ...]}
+"""What fields are that are written as JSON, with all that they contain."""
 
 
 def _below(name: str, values: dict[str, Any]) -> dict[str, Any]:

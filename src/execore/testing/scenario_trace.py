@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from execore.core.book_state import BookState
-from execore.core.position_ledger import Position
+from execore.core.position import Position
 from execore.model import effects, events
 from execore.model.answers import Answer
 from execore.model.errors import InvalidInput

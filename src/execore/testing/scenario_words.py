@@ -17,6 +17,7 @@ import msgspec
 from msgspec.structs import FieldInfo
 
 from execore.model import group_requests, reports, requests
+from execore.model.entries import AnyEntry, Entry
 from execore.model.group_requests import ReleaseGroup, SubmitGroup
 from execore.model.money import text_of
 from execore.model.requests import Input
@@ -71,6 +72,7 @@ _POSITIONS: Final[dict[type[Input], tuple[str, ...]]] = {
 _PARTS: Final = ("parent", "legs", "verdicts")
 """Fields of a group that are written as quoted lines of their own."""
 
+_encode: Final = msgspec.json.Encoder(decimal_format="string").encode
 _LONG: Final = {long: short for short, long in SHORT.items()}
 _WORD: Final = re.compile(
     r"""(?:(?P<name>[A-Za-z_][\w.\-]*)=)?(?:(?P<quoted>"(?:[^"\\]|\\.)*")|(?P<bare>[^\s"]+))(?=\s|$)"""
@@ -149,7 +151,7 @@ def fields_of(kind: type[msgspec.Struct]) -> Fields:
     found: Fields = {}
     for info in msgspec.structs.fields(kind):
         plain = plain_type(info.type)
-        if info.required and issubclass(plain, msgspec.Struct):
+        if info.required and issubclass(plain, msgspec.Struct) and plain is not Entry:
             inner = fields_of(plain).items()
             found |= {name: field._replace(path=f"{info.name}.{field.path}") for name, field in inner}
         elif info.name != "ts_ns":
@@ -158,7 +160,9 @@ def fields_of(kind: type[msgspec.Struct]) -> Fields:
 
 
 def plain_type(kind: Any) -> type[Any]:
-    """``Decimal`` of ``Decimal | None``; a container as itself, without what it contains."""
+    """``Decimal`` of ``Decimal | None``; a container without what it contains; ``Entry`` for any entry."""
+    if kind is AnyEntry:
+        return Entry
     options = [option for option in get_args(kind) if option is not type(None)]
     plain = options[0] if type(None) in get_args(kind) else kind
     return plain if isinstance(plain, type) else plain.__origin__
@@ -234,7 +238,9 @@ def render(cause: Input, start_ns: int = 0) -> str:
         value: Any = cause
         for part in field.path.split("."):
             value = getattr(value, part)
-        if name in positions:
+        if isinstance(value, Entry):
+            words.append(_json_text(value))
+        elif name in positions and type(value) is not tuple:
             words.append(value_text(value, name, start_ns) if value != "" else "-")
         elif name == "symbol" or value != DEFAULTS.get(name, field.info.default):
             named += _named(name, value, start_ns)
@@ -262,6 +268,11 @@ def _orders_text(cause: Input, start_ns: int) -> list[str]:
     return [f"{name}={_quoted(text)}" for (name, _), text in zip(parts, texts, strict=True)]
 
 
+def _json_text(value: Any) -> str:
+    """What has no short form, as JSON in quotes."""
+    return _quoted(_encode(value).decode())
+
+
 def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
@@ -270,12 +281,16 @@ def _named(name: str, value: Any, start_ns: int) -> list[str]:
     if name == "metadata":
         return [f"{name}.{key}={_quoted(text)}" for key, text in value]
     if isinstance(value, tuple):
-        return [f"{name}={_quoted(msgspec.json.encode(value).decode())}"]
+        return [f"{name}={_json_text(value)}"]
     return [f"{_LONG.get(name, name)}={value_text(value, name, start_ns)}"]
 
 
 def example(name: str, kind: type[Any]) -> str:
     """What may be written for a field of this name and plain type, for an error's text."""
+    if kind is Entry:
+        return """JSON in quotes, like "{\\"kind\\":\\"split\\",\\"entry_id\\":\\"S1\\",...}\""""
+    if name == "lots":
+        return """JSON in quotes, like "[{\\"lot_id\\":\\"E1\\",\\"quantity\\":\\"2\\"}]\""""
     if issubclass(kind, StrEnum):
         return f"one of: {', '.join(kind)}"
     if kind is Decimal:

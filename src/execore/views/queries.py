@@ -8,9 +8,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from execore.journal.rows import FILL_COLUMNS, ORDER_COLUMNS, POSITION_COLUMNS, FillStatus
+from execore.journal.rows import FILL_COLUMNS, ORDER_COLUMNS, OWN, POSITION_COLUMNS, FillStatus
 from execore.journal.sqlite import SqliteJournal
 from execore.model.errors import JournalError, NotAJournal
+from execore.model.vocabulary import PositionSide
 
 View = dict[str, Any]
 
@@ -19,10 +20,19 @@ _INDEXES = {
     "orders": ("venue_order_id", "orders_by_venue_id"),
     "fills": ("client_order_id", "fills_by_order"),
 }
-# What a file of version 1 has in place of the column: what its fills were booked as, for it knows no busts.
-_STATUS_IN_VERSION_1 = f"""(SELECT iif(json_extract(data, '$.event.cumulative'),
+# What a file of an older version has in place of a column that it lacks. Version 1 knows no busts: its fills
+# are what they were booked as. Before version 4 there was one position an instrument.
+_IN_OLDER_FILES = {
+    "status": f"""(SELECT iif(json_extract(data, '$.event.cumulative'),
     '{FillStatus.PROVISIONAL}', '{FillStatus.BOOKED}')
-  FROM events WHERE events.book=fills.book AND events.sequence=fills.sequence)"""
+  FROM events WHERE events.book=fills.book AND events.sequence=fills.sequence)""",
+    "position_side": f"'{PositionSide.NET}'",
+    "settlement_date": "''",
+    "lots": "'[]'",
+    "strategy": f"'{OWN}'",
+    "flows": "'{}'",
+    "opened_ts_ns": "NULL",
+}
 _ORDER_KEYS = (*ORDER_COLUMNS[1:], ORDER_COLUMNS[0])
 _POSITION_KEYS = (*POSITION_COLUMNS[1:], POSITION_COLUMNS[0])
 
@@ -94,22 +104,40 @@ def fills(
     filters = {"book": book, "client_order_id": client_order_id, "symbol": symbol}
     for view in _select(journal, "fills", FILL_COLUMNS, filters, "book, sequence"):
         view["late"] = bool(view["late"])
+        view["lots"] = _loaded(journal, view, "lots")
         yield view
 
 
 def positions(
-    journal: SqliteJournal, *, book: str | None = None, symbol: str | None = None
+    journal: SqliteJournal,
+    *,
+    book: str | None = None,
+    symbol: str | None = None,
+    by_strategy: bool = False,
 ) -> Iterator[View]:
     """Yield the positions that fit every filter given, by book and symbol; flat ones too.
 
-    Each is what ``position_to_dict`` makes of a position, and its ``book``.
+    Each is what ``position_to_dict`` makes of a position, and its ``book``. The book's own, or those of its
+    strategies: where none with a name has traded, what is held is nobody's in particular.
 
     Raises:
         NotAJournal, BookClosed: the journal cannot be read. JournalError: its tables lag.
     """
     filters = {"book": book, "symbol": symbol}
-    for view in _select(journal, "positions", _POSITION_KEYS, filters, "book, symbol"):
-        view["fees"] = _loaded(journal, view, "fees")
+    kept = list(
+        _select(journal, "positions", _POSITION_KEYS, filters, "book, symbol, strategy, position_side")
+    )
+    divided = {(view["book"], view["symbol"]) for view in kept if view["strategy"] != OWN}
+    for view in kept:
+        is_own = view["strategy"] == OWN
+        if by_strategy and is_own and (view["book"], view["symbol"]) in divided:
+            continue
+        if not by_strategy and not is_own:
+            continue
+        named = "" if is_own else view["strategy"].removeprefix("@")
+        view["strategy"] = named if by_strategy else None
+        for column in ("fees", "flows"):
+            view[column] = _loaded(journal, view, column)
         yield view
 
 
@@ -158,9 +186,8 @@ def _select(
     # Every venue id is not empty, and the index over them asks to be told.
     terms = [f"{column}=?" for column in given] + ["venue_order_id<>''"] * ("venue_order_id" in given)
     where = f" WHERE {' AND '.join(terms)}" if terms else ""
-    columns = ", ".join(keys)
-    if table == "fills" and next(journal.select("PRAGMA user_version")) == (1,):
-        columns = columns.replace("status", _STATUS_IN_VERSION_1)
+    there = {name for _, name, *_ in journal.select(f"PRAGMA table_info({table})")}
+    columns = ", ".join(key if key in there else f"{_IN_OLDER_FILES[key]} AS {key}" for key in keys)
     sql = f"SELECT {columns} FROM {source}{where} ORDER BY {by}"
     for row in journal.select(sql, tuple(given.values())):
         yield dict(zip(keys, row, strict=True))

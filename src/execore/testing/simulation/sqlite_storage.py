@@ -16,9 +16,10 @@ import apsw
 from execore.journal.codec import decode_record
 from execore.journal.protocol import NO_CHANGES, Append, Changes, Head, Journal, Snapshot
 from execore.journal.sqlite import SqliteJournal
-from execore.model.events import Trade
+from execore.model.events import CashTransferred, EntryBooked
 from execore.model.keys import Key
 from execore.model.records import Record, StoredRecord
+from execore.model.trades import PastItem
 from execore.testing.crash_vfs import CrashVfs
 from execore.testing.simulation.dice import Dice
 from execore.testing.simulation.storage import SEAM, Storage
@@ -174,9 +175,13 @@ class SqliteProcessJournal:
         """The order that each of ``keys`` stands for."""
         return self._do(lambda file: file.find_orders(book, keys))
 
-    def trades(self, book: str, symbol: str) -> Iterator[tuple[str, Trade]]:
+    def find_entries(self, book: str, entry_ids: Sequence[str]) -> list[EntryBooked | CashTransferred]:
+        """As ``Journal.find_entries``."""
+        return self._do(lambda file: file.find_entries(book, entry_ids))
+
+    def past(self, book: str, symbols: Sequence[str]) -> Iterator[tuple[str, PastItem]]:
         """Yield every execution in an instrument that stands."""
-        return self._do(lambda file: file.trades(book, symbol))
+        return self._do(lambda file: file.past(book, symbols))
 
     def save_snapshot(self, book: str, snapshot: Snapshot) -> None:
         """Keep a snapshot beside the records."""

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from execore.journal.memory import MemoryJournal
 from execore.journal.protocol import NO_CHANGES, Append, Changes, Head, Journal, Snapshot
 from execore.model.errors import BookClosed, JournalFull, NotRecorded, OutcomeUnknown
-from execore.model.events import AnyEvent, Trade
+from execore.model.events import AnyEvent, CashTransferred, EntryBooked
 from execore.model.keys import Key
 from execore.model.records import Record, StoredRecord
+from execore.model.trades import PastItem
 from execore.testing.simulation.world import Faults, Log, Process
 
 SEAM = "append"
@@ -150,9 +151,13 @@ class SimulatedJournal:
         """The order that each of ``keys`` stands for."""
         return self._medium().find_orders(book, keys)
 
-    def trades(self, book: str, symbol: str) -> Iterator[tuple[str, Trade]]:
+    def find_entries(self, book: str, entry_ids: Sequence[str]) -> list[EntryBooked | CashTransferred]:
+        """As ``Journal.find_entries``."""
+        return self._medium().find_entries(book, entry_ids)
+
+    def past(self, book: str, symbols: Sequence[str]) -> Iterator[tuple[str, PastItem]]:
         """Yield every execution in an instrument that stands."""
-        return self._medium().trades(book, symbol)
+        return self._medium().past(book, symbols)
 
     def save_snapshot(self, book: str, snapshot: Snapshot) -> None:
         """Keep a snapshot beside the records."""

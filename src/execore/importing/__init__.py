@@ -1,0 +1,1 @@
+"""Histories from files: what a broker, or somebody's own records, say has happened, as lines to book."""
