@@ -318,20 +318,31 @@ class NaiveBooks:
                     after -= kept
                     self.split(held, ratio, kept, ZERO, ZERO)
             if largest is not None:
-                self.split(theirs[largest], ratio, after, fraction, cash)
+                self.split(
+                    theirs[largest], ratio, after, fraction, cash, line["id"], nanoseconds(line["time"])
+                )
         need(sold or not cash, "cash for no fraction")
         need(sold <= 1, "whose cash is it?")
 
     @staticmethod
     def split(
-        held: Holding, ratio: Fraction, after: Fraction, fraction: Fraction, cash: Fraction
+        held: Holding,
+        ratio: Fraction,
+        after: Fraction,
+        fraction: Fraction,
+        cash: Fraction,
+        name: str = "",
+        opened: int = 0,
     ) -> Fraction:
         """Units become ``after``; a fraction that is sold releases its cost, which is returned."""
         if not held.quantity:
             return ZERO
         need(after or fraction, "something is split into nothing")
         released = ZERO
-        if held.method == "average" and fraction:
+        if after * held.quantity < 0:  # a strategy's, that gave up more than it had
+            released = held.basis
+            held.lots = [Lot(name, after, ZERO, opened)] if held.method != "average" else []
+        elif held.method == "average" and fraction:
             released = rounded(held.basis * fraction / (held.quantity * ratio)) if after else held.basis
         elif held.lots:
             left = rounded(held.quantity * ratio, 18) if fraction else after

@@ -7,7 +7,7 @@ import pytest
 
 from core_support.desk import BITCOIN, FUTURE
 from core_support.random_book import Traffic
-from core_support.random_money import order
+from core_support.random_money import instrument, order
 from execore.core import books as books_module
 from execore.core.attribution import DIMENSIONS, Attribution
 from execore.core.books import DATED, RELEVANT, Books, Step, fold
@@ -16,6 +16,7 @@ from execore.core.valuation import value
 from execore.model import events
 from execore.model.errors import ChainBroken, InvalidInput
 from execore.model.orders import OrderRequest
+from execore.model.trades import Trade
 from execore.model.vocabulary import CostMethod, Side
 
 
@@ -79,6 +80,22 @@ def fill(key: str, number: int, **more: Any) -> events.FillBooked:
     return events.FillBooked(
         key, more.pop("symbol", BITCOIN.symbol), Side.BUY, one, one, f"x{number}", **more
     )
+
+
+def test_cash_that_settles_later() -> None:
+    books = Books()
+    books.apply(events.InstrumentDefined(instrument("ACME", "USD")), 0)
+    due = "1970-01-05"
+    for number in (1, 2):
+        books.apply(fill("o1", number, symbol="ACME", settlement_date=due), 0)
+    assert books.settlements.pending() == ((due, "USD", Decimal(-2)),)
+    was = Trade("ACME", Side.BUY, Decimal(1), Decimal(1), settlement_date=due)
+    books.apply(events.TradeCancelled("o1", "c1", "", "x2", was), 0)
+    assert books.settlements.pending() == ((due, "USD", Decimal(-1)),)
+    books.apply(events.DayStarted(due, 1), 0)
+    assert books.settlements.pending() == ((due, "USD", Decimal(-1)),)
+    books.apply(events.DayStarted("1970-01-06", 1), 0)
+    assert books.settlements.pending() == ()
 
 
 def test_what_does_not_follow_is_named() -> None:

@@ -148,8 +148,6 @@ class Money:
     def split(self) -> events.AnyEvent:
         symbol = self.symbol()
         more: dict[str, Any] = self.random.choice(({}, {"whole": 1, "cash": self.number()}))
-        if self.books.positions.is_divided(symbol):
-            more = {}
         new, old = Decimal(self.random.randint(1, 9)), Decimal(self.random.randint(1, 9))
         return self.entry(entries.Split(entry_id=self.entry_id(), symbol=symbol, new=new, old=old, **more))
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from core_support.random_money import Money, instrument
 from execore.core.books import DATED, Books, Step
@@ -115,6 +116,15 @@ def test_the_whole_life_of_a_book() -> None:
     assert made.equity[-1][1] == made.closing.equity
 
 
+def test_parts_that_are_not_the_whole_do_not_add_up() -> None:
+    made = state(YEAR)
+    for end in ("opening", "closing"):
+        wrong = replace(getattr(made, end), equity=Decimal(1))
+        assert adds_up(replace(made, **{end: wrong})) is False
+    known = made.explained.components | {"fees": Decimal(0)}
+    assert adds_up(replace(made, explained=replace(made.explained, components=known))) is False
+
+
 def test_an_empty_book_and_a_period_before_or_after_everything() -> None:
     for told, more in (
         ([], {}),
@@ -170,7 +180,18 @@ def test_cash_that_has_not_changed_hands_is_shown() -> None:
     )
     made = state([*YEAR, (MONDAY + 4 * DAY, fill)])
     assert made.cash["USD"].unsettled == -20
-    assert state([*YEAR, (MONDAY + 4 * DAY, fill)], end_ns=MONDAY + 9 * DAY).cash["USD"].unsettled == 0
+    told = [*YEAR, (MONDAY + 4 * DAY, fill)]
+    assert state(told, end_ns=MONDAY + 7 * DAY).cash["USD"].unsettled == -20  # until midnight before the 12th
+    assert state(told, end_ns=MONDAY + 7 * DAY + 1).cash["USD"].unsettled == 0
+
+
+def test_what_a_position_is_said_to_have_cost_moves_no_cash() -> None:
+    entry = entries.Adjustment(entry_id="a", reason="broker says so", symbol="ACME", cost=Decimal(30))
+    made = state([*YEAR, (MONDAY + 4 * DAY, events.EntryBooked(entry))], begin_ns=MONDAY + 4 * DAY)
+    assert made.cash["USD"].moved == {}
+    assert made.explained.known["adjustments"] == 30
+    assert made.explained.known["unrealised"] == -30
+    assert adds_up(made) is True
 
 
 def test_what_is_missing_or_stale_is_named_and_nothing_is_made_up() -> None:

@@ -9,7 +9,18 @@ import typer
 from typer.core import TyperGroup
 
 from execore import __version__
-from execore.cli import audit, bench, demo, read, replay, resolve, simulate, snapshot, statement
+from execore.cli import (
+    audit,
+    bench,
+    demo,
+    import_history,
+    read,
+    replay,
+    resolve,
+    simulate,
+    snapshot,
+    statement,
+)
 from execore.cli.output import complain, out, show_everything
 from execore.model.errors import (
     ExecoreError,
@@ -95,6 +106,7 @@ def execore(
 
 app.command()(demo.demo)
 app.command()(replay.replay)
+app.command("import")(import_history.import_)
 app.command()(simulate.simulate)
 app.command()(read.orders)
 app.command()(read.order)

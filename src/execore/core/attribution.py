@@ -165,7 +165,7 @@ class Attribution:
 
     def note(self, event: events.AnyEvent) -> None:
         """An event has been applied."""
-        if self._follows_orders or type(event) not in _CASH_AND_UNITS:
+        if self._follows_orders or type(event) in _PRICED:
             self._note(event)
 
     @exactly
@@ -390,7 +390,7 @@ class Attribution:
         return tables
 
 
-_CASH_AND_UNITS: Final = frozenset({events.FillBooked, events.EntryBooked, events.CashTransferred})
-"""Events of which the ledger tells all there is to know."""
+_PRICED: Final = frozenset({events.MarkSet, events.RateSet, events.InstrumentDefined})
+"""Events that change what things are worth; of all others the ledger tells all there is to know."""
 
 _NOWHERE: Final = parts_of("")

@@ -53,7 +53,7 @@ def book_entry(books: Holdings, entry: entries.AnyEntry, ts_ns: int) -> bool:
 def _cash_flow(books: Holdings, entry: entries.CashFlow, ts_ns: int, plan: Plan) -> None:
     kind, side = FLOW_ACCOUNTS[entry.flow], PositionSide.NET
     if entry.symbol:
-        side = books.own(entry.symbol, entry.position_side).position_side
+        side = books.seen(entry.symbol, entry.position_side).position_side
 
     def pay(amount: Decimal, strategy: str | None) -> None:
         name = account_name(kind, entry.symbol, side, strategy)
@@ -87,7 +87,7 @@ def _shared_flow(books: Holdings, entry: entries.CashFlow) -> list[tuple[str, De
 def _transfer(books: Holdings, entry: entries.PositionTransfer, ts_ns: int, plan: Plan) -> None:
     """Units that extend what is held come with their cost; others go with theirs, and nothing is realised."""
     if not plan.is_fact:
-        _check_transfer(books.own(entry.symbol, entry.position_side), entry)
+        _check_transfer(books.seen(entry.symbol, entry.position_side), entry)
     opened_ts_ns = ts_ns if entry.opened_ts_ns is None else entry.opened_ts_ns
     cost = entry.cost
     for section in () if plan.is_check else _named_sections(books, entry):
@@ -135,7 +135,7 @@ def _adjustment(books: Holdings, entry: entries.Adjustment, ts_ns: int, plan: Pl
             plan.movements.append((source, cash, entry.amount))
         return
     if not plan.is_fact:
-        _check_adjustment(books.own(entry.symbol, entry.position_side), entry)
+        _check_adjustment(books.seen(entry.symbol, entry.position_side), entry)
     for section in () if plan.is_check else _named_sections(books, entry):
         plan.add(_adjust(section, entry, ts_ns))
 

@@ -156,12 +156,12 @@ class BookState:
 
     def _apply_beyond_orders(self, event: events.AnyOrderEvent, order: Order | None) -> None:
         if isinstance(event, events.TradeChange):
-            self.positions.change_trade(event)
+            self.positions.change_trade(event, self.orders.strategy_of(event.client_order_id))
             self._change_settlement(event)
         elif isinstance(event, events.ReportParked):
             self._keep_break(event)
         elif order is not None and isinstance(event, events.OrderReowned):
-            self.positions.change_trade(event)
+            self.positions.change_trade(event, order.request.strategy)
             self._disclose(event, order)
 
     def _change_settlement(self, event: events.TradeChange) -> None:

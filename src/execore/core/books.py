@@ -46,7 +46,7 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     """One record on the way through a book.
 
     Attributes:
-        ts_event_ns: when it happened, by its own word, integer nanoseconds UTC.
+        ts_event_ns: when it happened, by its own word, integer nanoseconds UTC; 0 where there is no event.
         book_ns: the book's time at this record: over all ``DATED`` records up to it, the latest of what is
             the earlier of each one's two times. It never goes back (docs/decisions/0020-book-time.md).
         event: what to fold; None where that changes nothing in the books.
@@ -128,13 +128,13 @@ class Books:
             if event.order.strategy:
                 self._remember(event.client_order_id, event.order.strategy)
         elif isinstance(event, events.TradeChange):
-            self.positions.change_trade(event)
+            self.positions.change_trade(event, self._strategy_of(event.client_order_id))
             self._change_settlement(event)
         elif isinstance(event, events.OrderAcknowledged):
             if event.side is not None:
                 self._disclose(event.client_order_id, event.side)
         elif isinstance(event, events.OrderReowned):
-            self.positions.change_trade(event)
+            self.positions.change_trade(event, self._strategy_of(event.client_order_id))
             if self.positions.has_suspended(event.external_order_id):
                 self.positions.reown_suspended(event.external_order_id, event.client_order_id)
                 asked = self._find_order(event.client_order_id)

@@ -89,8 +89,12 @@ def _split_section(
 ) -> Change:
     """What is held becomes ``units``; a fraction that is not kept releases its cost, for ``cash``."""
     held, basis = section.units.balance, section.basis.balance
+    key = entry_key(entry.entry_id)
     released, lots = ZERO, None
-    if section.lots is not None:
+    turns = bool(units) and (units > 0) is not (held > 0)  # a strategy's, that gave up more than it had
+    if turns:
+        released, lots = basis, None if section.lots is None else [Lot(key, ts_ns, units, ZERO)]
+    elif section.lots is not None:
         scaled = Lots(section.method)
         total = share(held, entry.new, entry.old, UNIT_QUANTUM) if fraction else units
         if abs(total) < abs(units):  # of several strategies, the last has what rounding left to the others
@@ -108,7 +112,6 @@ def _split_section(
         movements.append((section.paid_from, section.basis, -released))
     if result:
         movements.append((section.cash, section.realised, result))
-    key = entry_key(entry.entry_id)
     return Change(
         section, key, ts_ns, units, basis - released, ZERO, result, ZERO, ZERO, movements, lots=lots
     )
@@ -138,7 +141,7 @@ def plan_symbol_change(books: Holdings, entry: entries.SymbolChange, ts_ns: int,
         if getattr(old, field) != getattr(new, field):
             raise InvalidInput("new_symbol", f"{new.symbol} has another {field} than {old.symbol}")
     for section in () if plan.is_fact else books.owned(entry.symbol):
-        there = books.like(section, new.symbol).units.balance
+        there = books.seen(new.symbol, section.position_side).units.balance
         if section.units.balance and there and (there > 0) is not (section.units.balance > 0):
             what = f"{text_of(there)} of it are held the other way"
             raise InvalidInput("new_symbol", what, "Book how that was closed first")

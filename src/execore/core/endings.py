@@ -20,8 +20,10 @@ def plan_closing(books: Holdings, entry: entries.PositionClosing, ts_ns: int, pl
     if not is_possible_price(instrument, entry.price):
         raise InvalidPrice("price", f"{entry.symbol} cannot be settled at {text_of(entry.price)}")
     closed = _closed_sections(books, entry, plan)
+    if plan.is_check:
+        return
     fees = _fees_of(entry, closed)
-    for (section, signed), fee in () if plan.is_check else zip(closed, fees, strict=True):
+    for (section, signed), fee in zip(closed, fees, strict=True):
         change = _closed_at(section, signed, entry.price, entry_key(entry.entry_id), ts_ns)
         if fee:
             add_fee(change, fee, entry.fee_currency or instrument.settles_in)
@@ -74,6 +76,8 @@ def _closed_sections(books: Holdings, entry: Any, plan: Plan) -> list[tuple[Hold
             what = f"nothing of {entry.symbol} is held"
             raise InvalidQuantity("symbol", what, "Book what was traded first")
         return closed
+    if entry.quantity is None:
+        return _all_of_strategy(books, entry, plan)
     section = _meant(books, entry)
     theirs = [
         one
@@ -83,7 +87,7 @@ def _closed_sections(books: Holdings, entry: Any, plan: Plan) -> list[tuple[Hold
     ]
     aimed = theirs if entry.strategy else [section]
     held = sum((one.units.balance for one in aimed), ZERO)
-    quantity = abs(held) if entry.quantity is None else entry.quantity
+    quantity: Decimal = entry.quantity
     plan.is_lost = not held
     if not plan.is_fact and (plan.is_lost or quantity > abs(held)):
         what = f"{text_of(quantity)} cannot end, as {text_of(abs(held))} are held"
@@ -94,9 +98,21 @@ def _closed_sections(books: Holdings, entry: Any, plan: Plan) -> list[tuple[Hold
     return [(section, -signed), *_taken_from(theirs, signed)]
 
 
+def _all_of_strategy(books: Holdings, entry: Any, plan: Plan) -> list[tuple[Holding, Decimal]]:
+    """All that a strategy holds ends: of the book, as much on each side."""
+    theirs = [one for one in books.of_strategies(entry.symbol) if one.strategy == entry.strategy]
+    ending = _closed_of(theirs, entry)
+    plan.is_lost = not ending
+    if plan.is_lost and not plan.is_fact:
+        what = f"{entry.strategy} holds nothing of {entry.symbol}"
+        raise InvalidQuantity("strategy", what, "Correct it, or book what was traded first")
+    own = [(books.own(entry.symbol, section.position_side), signed) for section, signed in ending]
+    return [*own, *ending]
+
+
 def _meant(books: Holdings, entry: Any) -> Holding:
     """The book's holding that an entry means which says how much: the net one, if it names no other."""
-    own = books.own(entry.symbol, entry.position_side)
+    own = books.seen(entry.symbol, entry.position_side)
     if own.units.balance or entry.position_side is not PositionSide.NET:
         return own
     held = [one for one in books.owned(entry.symbol) if one.units.balance]
@@ -130,7 +146,8 @@ def plan_exercise(books: Holdings, entry: entries.Exercise, ts_ns: int, plan: Pl
     option = books.defined(entry.symbol)
     price = option.strike if entry.price is None else entry.price
     if option.kind is not InstrumentKind.OPTION or option.right is None or price is None:
-        raise InvalidInput("symbol", f"{entry.symbol} is not defined as an option with a strike and a right")
+        what = f"{entry.symbol} is not defined as an option with a strike and a right"
+        raise InvalidInput("symbol", what, "Define it so, or check the symbol")
     underlying = books.defined(entry.underlying or option.underlying)
     if underlying.symbol == option.symbol:
         raise InvalidInput("underlying", "it is the option itself", "Say what it is about")

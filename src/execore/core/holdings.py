@@ -103,6 +103,17 @@ class Holdings:
             found = own[side] = self._open(symbol, side, None)
         return found
 
+    def seen(self, symbol: str, position_side: PositionSide) -> Holding:
+        """The book's own holding for whoever only looks: one that is not there is as if it were, and empty.
+
+        Raises:
+            UnknownInstrument: the symbol was never defined.
+        """
+        instrument = self.defined(symbol)
+        side = _NET if self.position_mode is _NETTING else position_side
+        found = self._own[symbol].get(side)
+        return found or open_holding(Accounts(), instrument, self.cost_method, side)
+
     def of_strategy(self, symbol: str, position_side: PositionSide, strategy: str) -> Holding:
         """A strategy's holding in an instrument that is defined; opened if new, which divides the book."""
         self.divide(symbol)

@@ -8,7 +8,10 @@ fee in cash.
 from decimal import Decimal
 from typing import Final
 
+from msgspec.structs import replace
+
 from execore.core.accounts import Account
+from execore.core.fills import plan_fill, post_fill
 from execore.core.holding import Holding
 from execore.core.holdings import Holdings
 from execore.core.instrument_rules import notional
@@ -101,8 +104,8 @@ def changes_past(holdings: Holdings, was: Trade, now: Trade) -> bool:
     return takes_units or was.lots != now.lots
 
 
-def apply_change(holdings: Holdings, event: events.TradeChange | events.OrderReowned) -> None:
-    """Book what a change says."""
+def apply_change(holdings: Holdings, event: events.TradeChange | events.OrderReowned, strategy: str) -> None:
+    """Book what a change says; ``strategy`` is that of the order whose execution it is."""
     if not isinstance(event, events.OrderReowned | events.TradeRestated):
         _forget_extension(holdings, event)
     for restated in event.lots:
@@ -119,6 +122,8 @@ def apply_change(holdings: Holdings, event: events.TradeChange | events.OrderReo
         ]
     )
     if not isinstance(event, events.OrderReowned):
+        if _leaves_strategies_out(holdings, event):
+            _change_strategy(holdings, event, strategy)
         for holding in holdings.all_of(event.was.symbol):  # a fee in a currency that is new to it
             for account in holding.opened("fees"):
                 holding.fee_accounts(account.unit)
@@ -138,6 +143,25 @@ def _forget_extension(holdings: Holdings, event: events.TradeCancelled | events.
             del holding.extensions[key]
         if holding.lots is not None:
             holding.lots.add(Lot(key, 0, signed, notional(holding.instrument, signed, event.was.price)))
+
+
+def _leaves_strategies_out(holdings: Holdings, event: events.TradeChange) -> bool:
+    """Whether it is a record of version 1, which does not say what strategies hold; any later one does."""
+    now = None if isinstance(event, events.TradeCancelled) else event.now
+    changes_units = now is None or (now.quantity, now.side) != (event.was.quantity, event.was.side)
+    if not holdings.is_divided(event.was.symbol) or Side.UNDISCLOSED in (event.was.side, now and now.side):
+        return False
+    return changes_units and not any(" @" in posting.target for posting in event.postings)
+
+
+def _change_strategy(holdings: Holdings, event: events.TradeChange, strategy: str) -> None:
+    """Trade the execution back, and as it is now: what strategies hold goes on adding up."""
+    was, key = event.was, execution_key(event.execution_scope, event.execution_ref_id)
+    section = holdings.of_strategy(was.symbol, was.position_side, strategy)
+    back = replace(was, side=Side.SELL if was.side is _BUY else _BUY, fee=-was.fee)
+    again = () if isinstance(event, events.TradeCancelled) else (event.now,)
+    for trade in (back, *again):
+        post_fill(holdings, plan_fill(section, trade, 0, key))
 
 
 def _posting(source: Account, target: Account, amount: Decimal) -> Posting:

@@ -200,7 +200,7 @@ class PositionLedger:
             InvalidInput: the book keeps no lots to choose from.
         """
         if chosen:
-            check_lots(self._holdings.own(symbol, position_side), chosen)
+            check_lots(self._holdings.seen(symbol, position_side), chosen)
 
     # --- changes of what was booked -------------------------------------------------------------------
 
@@ -227,11 +227,15 @@ class PositionLedger:
         kept = LotsRestated(symbol, tuple(self.lots(symbol, strategy=strategy)), strategy=strategy)
         return restated._replace(lots=(*restated.lots, kept))
 
-    def change_trade(self, event: events.TradeChange | events.OrderReowned) -> None:
-        """Book what a bust or a correction changes, or that executions are another order's."""
+    def change_trade(self, event: events.TradeChange | events.OrderReowned, strategy: str) -> None:
+        """Book what a bust or a correction changes, or that executions are another order's.
+
+        Args:
+            strategy: of the order that has the execution.
+        """
         if not isinstance(event, events.OrderReowned) and event.was.side is _UNDISCLOSED:
             self._suspense.change(event)
-        position_changes.apply_change(self._holdings, event)
+        position_changes.apply_change(self._holdings, event, strategy)
 
     def linked(self, symbol: str) -> tuple[str, ...]:
         """The instruments whose books hang together with this one's: renamed, or traded by exercise."""

@@ -35,7 +35,7 @@ def check_report(state: BookState, report: reports.Report) -> None:
 def _check_fill(state: BookState, report: reports.FillReport) -> None:
     instrument = state.positions.holdings.defined(report.symbol)
     if not is_possible_price(instrument, report.price):
-        raise InvalidPrice("price", f"{report.symbol} cannot trade at {text_of(report.price)}")
+        raise InvalidPrice("price", f"{report.symbol} cannot trade at {text_of(report.price)}", "Check it")
     known = state.orders.execution(report.execution_id, report.execution_scope)
     if known is not None:
         _check_same(state, report, known)

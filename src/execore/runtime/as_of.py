@@ -37,8 +37,11 @@ _ONLY_WITH: Final = {
 }
 
 
+_THIS_SCHEMA: Final = f'"schema":{SCHEMA_VERSION}}}'.encode()
+"""What a record of this version ends with."""
+
+
 class _Envelope(msgspec.Struct, gc=False):
-    ts_event_ns: int
     schema: int = SCHEMA_VERSION
 
 
@@ -46,14 +49,10 @@ _decode_envelope: Final = msgspec.json.Decoder(_Envelope).decode
 
 
 class AsOf(NamedTuple):
-    """The books at a moment: after the record ``sequence``, when the book's time was ``book_ns``.
-
-    Of a book without records, both are 0. The time is integer nanoseconds UTC.
-    """
+    """The books as they were after the record ``sequence``; 0 before the first."""
 
     books: Books
     sequence: int
-    book_ns: int
 
 
 def walk(
@@ -86,10 +85,10 @@ def _step(stored: StoredRecord, book_ns: int) -> Step:
     data = stored.data
     begin = data.find(_EVENT) + _EVENT_LENGTH
     kind = data[begin : data.find(b'"', begin)]
-    if kind in _SKIPPED or _says_nothing(kind, data):
-        envelope = _decode_envelope(data)
-        if envelope.schema <= SCHEMA_VERSION:
-            return Step(stored.sequence, envelope.ts_event_ns, book_ns, None)
+    if (kind in _SKIPPED or _says_nothing(kind, data)) and (
+        data.endswith(_THIS_SCHEMA) or _decode_envelope(data).schema <= SCHEMA_VERSION
+    ):
+        return Step(stored.sequence, 0, book_ns, None)
     record = decode_record(stored)
     happened, event = record.ts_event_ns, record.event
     if type(event) in DATED:
@@ -118,33 +117,32 @@ def books_as_of(
         ChainBroken: a record is damaged, or does not follow. NewerSchema: a newer execore wrote it.
     """
     last = journal.head(book).sequence if sequence is None else sequence
-    at, head = _begin(journal, book, last, before_ns)
-    return _follow(journal, book, at, head, last, before_ns)
+    return _follow(journal, book, *_begin(journal, book, last, before_ns), last, before_ns)
 
 
 @exactly
-def _follow(journal: Journal, book: str, at: AsOf, head: Head, last: int, before_ns: int | None) -> AsOf:
-    books, reached, now = at
-    for step in walk(journal, book, head, now, last):
+def _follow(
+    journal: Journal, book: str, books: Books, after: Head, book_ns: int, last: int, before_ns: int | None
+) -> AsOf:
+    reached = after.sequence
+    for step in walk(journal, book, after, book_ns, last):
         if before_ns is not None and step.book_ns >= before_ns:
             break
         fold(books, book, step)
-        reached, now = step.sequence, step.book_ns
-    return AsOf(books, reached, now)
+        reached = step.sequence
+    return AsOf(books, reached)
 
 
-def _begin(journal: Journal, book: str, last: int, before_ns: int | None) -> tuple[AsOf, Head]:
+def _begin(journal: Journal, book: str, last: int, before_ns: int | None) -> tuple[Books, Head, int]:
     """Where to begin: at the newest snapshot, if that is not too late, else before the first record."""
-    first = AsOf(Books(order_lookup(journal, book)), 0, 0), EMPTY_HEAD
+    first = Books(order_lookup(journal, book)), EMPTY_HEAD, 0
     snapshot = journal.load_snapshot(book)
     if snapshot is None or snapshot.schema != SNAPSHOT_SCHEMA or snapshot.head.sequence > last:
         return first
-    now = 0
-    for stored in journal.read(book):
-        if stored.sequence > snapshot.head.sequence:
-            break
-        now = _step(stored, now).book_ns
-        if before_ns is not None and now >= before_ns:
+    book_ns = 0
+    if before_ns is not None:
+        book_ns = _time_at(journal, book, snapshot.head.sequence, before_ns)
+        if book_ns >= before_ns:
             return first
     try:
         state = restore(snapshot.state, history_of(journal, book))
@@ -152,8 +150,17 @@ def _begin(journal: Journal, book: str, last: int, before_ns: int | None) -> tup
         return first
     if state.book != book or any(state.positions.trial_balance().values()):
         return first
-    books = Books.of(state, order_lookup(journal, book))
-    return AsOf(books, snapshot.head.sequence, now), snapshot.head
+    return Books.of(state, order_lookup(journal, book)), snapshot.head, book_ns
+
+
+def _time_at(journal: Journal, book: str, sequence: int, limit_ns: int) -> int:
+    """The book's time at a record, or as much of it as is at or past the limit."""
+    book_ns = 0
+    for stored in journal.read(book):
+        if stored.sequence > sequence or book_ns >= limit_ns:
+            break
+        book_ns = _step(stored, book_ns).book_ns
+    return book_ns
 
 
 def order_lookup(journal: Journal, book: str) -> OrderLookup:

@@ -107,7 +107,7 @@ def _take(
     causes: list[Input] = []
     for line in batch:
         if isinstance(line, NotUnderstood):
-            tell(Refused(line.number, line.text, line.code, line.reason, line.next_step))
+            tell(not_booked(line))
             continue
         try:
             causes.append(input_of(line, actor))
@@ -134,6 +134,11 @@ def _count(imported: Imported, line: Line, outcome: Outcome) -> None:
         imported.booked[str(type(line.content).__struct_config__.tag)] += 1
     else:
         imported.known += 1
+
+
+def not_booked(line: NotUnderstood) -> Refused:
+    """A line that the reader did not understand, as one of which nothing was booked."""
+    return Refused(line.number, line.text, line.code, line.reason, line.next_step)
 
 
 def _refused(line: Line, error: InvalidInput) -> Refused:

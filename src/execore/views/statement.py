@@ -145,10 +145,13 @@ def make_statement(
             fold(books, book, step)
             continue
         period.records += 1
-        if step.event is not None:
-            period.enter(step)
-            fold(books, book, step)
-            period.note(step, step.event)
+        event = step.event
+        if event is None:
+            continue
+        if step.book_ns >= period.day_ends_ns or type(event) is events.DayStarted:
+            period.enter_day(step, event)
+        fold(books, book, step)
+        period.note(step, event)
     if period is None:
         period = _Period(books, currency, begin_ns or 0, max_age_seconds, by, is_open=True)
     return period.statement(book, end_ns, sequence)
@@ -188,11 +191,11 @@ class _Period:
 
     # --- on the way -----------------------------------------------------------------------------------
 
-    def enter(self, step: Step) -> None:
-        """A step will be folded: where it begins a day, the day before has ended."""
-        if type(step.event) is events.DayStarted:
-            self._begin_day(step.event.trade_date)
-        elif step.book_ns >= self.day_ends_ns:
+    def enter_day(self, step: Step, event: events.AnyEvent) -> None:
+        """A step that may begin a day will be folded: if so, the day before has ended."""
+        if isinstance(event, events.DayStarted):
+            self._begin_day(event.trade_date)
+        else:
             self.day_ends_ns = _day_end(step.book_ns)
             self._begin_day(self.books.trade_date or date_of(step.book_ns))
 
