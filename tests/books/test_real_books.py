@@ -10,6 +10,7 @@ from books_support.compare import differences, first_difference
 from books_support.naive_books import NaiveBooks
 from books_support.random_history import METHODS, History, histories, random_history
 from books_support.real_books import RealBooks
+from execore.core.closed_lots import closed_lots
 
 
 def compared(history: History) -> RealBooks:
@@ -66,3 +67,26 @@ def assert_strategies_add_up(real: RealBooks) -> None:
         if ledger.is_divided(instrument.symbol):
             own = sum(Fraction(one.quantity) for one in positions if one.strategy is None)
             assert own == sum(Fraction(one.quantity) for one in positions if one.strategy is not None)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("seed", range(12))
+def test_what_was_closed_adds_up_to_what_was_realised(seed: int, method: str) -> None:
+    """Whatever was busted, corrected, split or renamed since: the results of the lots are the positions'."""
+    history = random_history(seed, method=method)
+    real = RealBooks(history.method, history.mode)
+    for line in history.lines:
+        real.take(line)
+    ledger, orders = real.state.positions, real.state.orders
+    realised: dict[tuple[str, str, str | None], Fraction] = {}
+    for symbols in dict.fromkeys(ledger.linked(one.symbol) for one in ledger.instruments()):
+        for closed in closed_lots(
+            ledger.holdings, symbols[0], orders.executions.of_symbols(symbols, orders.strategy_of)
+        ):
+            whose = closed.instrument.symbol, closed.position_side, closed.strategy
+            realised[whose] = realised.get(whose, Fraction()) + Fraction(closed.realised_pnl)
+    sections = [section for one in ledger.instruments() for section in ledger.sections(one.symbol)]
+    assert any(section.realised_pnl for section in sections)
+    for section in sections:
+        whose = section.symbol, section.position_side, section.strategy
+        assert realised.get(whose, 0) == Fraction(section.realised_pnl), whose

@@ -10,10 +10,12 @@ from typer.core import TyperGroup
 
 from execore import __version__
 from execore.cli import (
+    accounts,
     audit,
     bench,
     demo,
     import_history,
+    lots,
     read,
     replay,
     resolve,
@@ -112,6 +114,9 @@ app.command()(read.orders)
 app.command()(read.order)
 app.command()(read.fills)
 app.command()(read.positions)
+app.command()(lots.lots)
+app.command()(accounts.accounts)
+app.command()(accounts.postings)
 app.command()(statement.statement)
 app.command()(resolve.resolve)
 app.command()(snapshot.snapshot)

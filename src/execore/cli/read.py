@@ -20,7 +20,7 @@ from execore.journal.audit_log import AuditLog
 from execore.journal.sqlite import SqliteJournal
 from execore.model.errors import UnknownOrder
 from execore.model.vocabulary import OrderState, to_word
-from execore.runtime.as_of import books_as_of
+from execore.runtime.as_of import AsOf, books_as_of
 from execore.views import queries
 from execore.views.trail import parse_utc, record_to_dict
 
@@ -50,9 +50,11 @@ _FILL_COLUMNS = (
 _POSITION_COLUMNS = ("symbol", "quantity", "average_cost", "cost_basis", "realised_pnl", "currency")
 
 _MAXIMUM_DIGITS: Final = 15
-"""More make no sequence: that is a time in nanoseconds."""
 
 SymbolOption = Annotated[str | None, typer.Option("--symbol", help="Only this instrument")]
+AsOfOption = Annotated[
+    str | None, typer.Option("--as-of", help="As they were before this time (UTC), or after this record")
+]
 
 
 def orders(
@@ -122,9 +124,7 @@ def positions(
     book: BookOption = "main",
     symbol: SymbolOption = None,
     by_strategy: Annotated[bool, typer.Option("--by-strategy", help="What each strategy holds")] = False,
-    as_of: Annotated[
-        str | None, typer.Option("--as-of", help="As they were before this time (UTC), or after this record")
-    ] = None,
+    as_of: AsOfOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the positions of a book, flat ones included: as they are, or as they were."""
@@ -142,10 +142,7 @@ def _positions_as_of(
     journal: SqliteJournal, book: str, symbol: str | None, as_of: str, *, by_strategy: bool
 ) -> Iterator[queries.View]:
     """The same rows from the records, each with the ``sequence`` of the last one that counts."""
-    if as_of.isdecimal() and len(as_of) <= _MAXIMUM_DIGITS:
-        found = books_as_of(journal, book, sequence=int(as_of))
-    else:
-        found = books_as_of(journal, book, before_ns=parse_utc(as_of, "as-of"))
+    found = books_at(journal, book, as_of)
     ledger = found.books.positions
     for one in ledger.instruments():
         divided = by_strategy and ledger.is_divided(one.symbol)
@@ -154,3 +151,21 @@ def _positions_as_of(
                 strategy = section.strategy if divided or not by_strategy else ""
                 row = position_to_dict(section) | {"strategy": strategy}
                 yield row | {"book": book, "sequence": found.sequence}
+
+
+def books_at(journal: SqliteJournal, book: str, as_of: str | None) -> AsOf:
+    """The books as they are, or as they were before a time or after a record.
+
+    Raises:
+        InvalidInput: ``as_of`` is neither a time nor a sequence.
+    """
+    if as_of is None:
+        return books_as_of(journal, book)
+    if is_sequence(as_of):
+        return books_as_of(journal, book, sequence=int(as_of))
+    return books_as_of(journal, book, before_ns=parse_utc(as_of, "as-of"))
+
+
+def is_sequence(as_of: str) -> bool:
+    """Whether it names a record: with more digits it is a time in nanoseconds."""
+    return as_of.isdecimal() and len(as_of) <= _MAXIMUM_DIGITS

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from execore.model.reports import FillReport, VenueReport
+from execore.model.reports import EntryReport, FillReport, VenueReport
 
 MARKS_KEPT: Final = 10_000
 """How many marks a book remembers: what was parked long before is parked again if it is told again."""
@@ -21,6 +21,8 @@ def mark_of(report: VenueReport) -> str:
     """
     if isinstance(report, FillReport) and not report.execution_id and report.cumulative_quantity is None:
         return ""
+    if isinstance(report, EntryReport):  # its own id is enough
+        report = replace(report, ts_ns=0)
     return sha256(_encode(replace(report, actor="venue", input_id=""))).hexdigest()[:32]
 
 

@@ -1,17 +1,17 @@
 """Splits and new symbols: what is held becomes so many units of that, and its cost goes with it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
 from execore.core.accounts import Movement
-from execore.core.cost_methods import Lots, cost_of
+from execore.core.cost_methods import Lots, Take, cost_of
 from execore.core.holding import Change, Holding, plan_trade, shared, shared_cost
 from execore.core.holdings import Holdings, Plan
 from execore.model import entries
 from execore.model.errors import InvalidInput
 from execore.model.keys import entry_key
 from execore.model.lots import Lot
-from execore.model.money import BASIS_QUANTUM, EXACT, UNIT_QUANTUM, ZERO, share, text_of
+from execore.model.money import BASIS_QUANTUM, EXACT, ONE, UNIT_QUANTUM, ZERO, share, text_of
 
 
 def plan_split(books: Holdings, entry: entries.Split, ts_ns: int, plan: Plan) -> None:
@@ -91,6 +91,7 @@ def _split_section(
     held, basis = section.units.balance, section.basis.balance
     key = entry_key(entry.entry_id)
     released, lots = ZERO, None
+    takes: Sequence[Take] = ()
     turns = bool(units) and (units > 0) is not (held > 0)  # a strategy's, that gave up more than it had
     if turns:
         released, lots = basis, None if section.lots is None else [Lot(key, ts_ns, units, ZERO)]
@@ -106,14 +107,18 @@ def _split_section(
         released = cost_of(takes) if lots else basis
     elif fraction or not units:
         released = share(basis, fraction, held * entry.new, BASIS_QUANTUM) if units else basis
+        gone = share(fraction, ONE, entry.old, UNIT_QUANTUM)
+        if gone:
+            takes = (Take(Lot("", section.opened_ts_ns, units + gone, basis), gone, released),)
     result = released - cash
     movements = [(section.account("untraded", section.units.unit), section.units, units - held)]
     if released:
         movements.append((section.paid_from, section.basis, -released))
     if result:
         movements.append((section.cash, section.realised, result))
+    closed = sum((abs(taken.quantity) for taken in takes), ZERO)
     return Change(
-        section, key, ts_ns, units, basis - released, ZERO, result, ZERO, ZERO, movements, lots=lots
+        section, key, ts_ns, units, basis - released, closed, result, ZERO, ZERO, movements, takes, lots
     )
 
 

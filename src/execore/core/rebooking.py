@@ -40,22 +40,32 @@ def plan_change(holdings: Holdings, symbol: str, past: Iterable[PastItem], check
     Raises:
         UnknownInstrument: the symbol was never defined. UnknownLot: such a lot is not there.
     """
+    afresh = begin_afresh(holdings, symbol)
+    lost: list[str] = []
+    for item in past:
+        if isinstance(item, PastTrade) and item.key == checked:
+            check_lots(afresh.own(item.trade.symbol, item.trade.position_side), item.trade.lots)
+        if not book_again(afresh, item) and isinstance(item, PastEntry):
+            lost.append(item.entry.entry_id)
+    return Restated(*_differences(holdings, afresh, holdings.linked(symbol)), tuple(lost))
+
+
+def begin_afresh(holdings: Holdings, symbol: str) -> Holdings:
+    """Holdings like these, before anything happened in the instruments that hang together with this one.
+
+    Raises:
+        UnknownInstrument: the symbol was never defined.
+    """
     holdings.defined(symbol)
     afresh = Holdings(holdings.cost_method, holdings.position_mode)
     for one in holdings.linked(symbol):
         afresh.define(holdings.instruments[one])
         if holdings.is_divided(one):
             afresh.divide(one)
-    lost: list[str] = []
-    for item in past:
-        if isinstance(item, PastTrade) and item.key == checked:
-            check_lots(afresh.own(item.trade.symbol, item.trade.position_side), item.trade.lots)
-        if not _book(afresh, item) and isinstance(item, PastEntry):
-            lost.append(item.entry.entry_id)
-    return Restated(*_differences(holdings, afresh, holdings.linked(symbol)), tuple(lost))
+    return afresh
 
 
-def _book(holdings: Holdings, item: PastItem) -> bool:
+def book_again(holdings: Holdings, item: PastItem) -> bool:
     """Book one thing that happened; return whether it could be. It was a fact once, so it is not refused."""
     if isinstance(item, PastTrade):
         book_fill(holdings, item.trade, item.ts_ns, item.key, item.strategy)

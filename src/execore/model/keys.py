@@ -1,8 +1,11 @@
 """What history is looked up by, once memory has let go of it: the ids by which a message names an order."""
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
+
+_ENTRY: Final = "entry:"
 
 
 class KeyKind(StrEnum):
@@ -36,10 +39,17 @@ def execution_key(execution_scope: str, execution_id: str) -> str:
 
 def entry_key(entry_id: str) -> str:
     """The identity of what an entry opened. An execution's key begins with digits, so none is the same."""
-    return "entry:" + entry_id
+    return _ENTRY + entry_id
 
 
 def split_key(key: str) -> tuple[str, str]:
     """The scope and the id that a key was made of."""
     length, text = key.split(":", 1)
     return text[: int(length)], text[int(length) :]
+
+
+def id_of_key(key: str) -> str:
+    """The id of the execution or entry that a key stands for; empty for the empty key."""
+    if key.startswith(_ENTRY):
+        return key[len(_ENTRY) :]
+    return split_key(key)[1] if key else ""
